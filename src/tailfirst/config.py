@@ -1,0 +1,212 @@
+"""params.yaml -> frozen models (what changes a result), and Settings from the environment (where it runs)."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tailfirst import plugins
+from tailfirst.errors import ConfigError
+
+
+class Section(BaseModel):
+    """A frozen section that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Plugin(Section):
+    """`{plugin: NAME, option: value, ...}`; the options are validated by the plugin's own `Params`."""
+
+    plugin: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, dict) and "options" not in value:
+            return {"plugin": value.get("plugin"), "options": {k: v for k, v in value.items() if k != "plugin"}}
+        return value
+
+    def params(self, kind: str) -> BaseModel:
+        """The validated options.
+
+        Raises:
+            ConfigError: Unknown plugin or option.
+        """
+        return plugins.params(kind, self.plugin, self.options)
+
+
+class Campaign(Section):
+    """All rounds under one line of params; one MLflow experiment."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    seed: int = 7
+
+
+class Retrieval(Section):
+    """Open data for the classes (alor.md section 2)."""
+
+    enabled: bool = True
+    cap: int = Field(200, ge=1)  # rows kept per class
+    rank: Literal["t2t", "t2i", "random"] = "t2t"
+    min_t2i: float | None = Field(None, ge=-1, le=1)  # image-prototype cosine below which a row is dropped
+    max_similarity: float = Field(0.95, gt=0, le=1)  # above: a near-duplicate of a holdout or pool item
+    max_nsfw: float = Field(0.5, ge=0, le=1)
+    licences: tuple[str, ...] | None = None  # allow-list; null = any
+    near_tie: float = Field(0.005, ge=0)  # an item of two classes within this T2T distance is dropped
+    match_limit: int = Field(2000, ge=1)  # matched rows per class that are embedded for ranking
+    names: Literal["official", "most_common", "all_synonyms"] = "most_common"  # names in class prompts (alor.md 7.1)
+
+
+class Evaluation(Section):
+    """How candidates are measured on the holdout."""
+
+    bootstrap: int = Field(1000, ge=100)
+    level: float = Field(0.95, gt=0.5, lt=1)
+    tail_share: float = Field(1 / 3, gt=0, lt=1)  # the rarest third of the classes by retrieved frequency is the tail
+
+
+class Acquisition(Section):
+    """How the next batch is chosen."""
+
+    strategy: Plugin
+    budget: int = Field(100, ge=1)  # items per round, audit and control included
+    audit_share: float = Field(0.08, ge=0, le=0.5)
+    audit_min: int = Field(2, ge=1)
+    control_share: float = Field(0.05, ge=0, le=0.5)
+    cold_start: str = "kmeans"  # strategy used while there is no model
+
+
+class Choice(Section):
+    """Which candidate ranks the pool."""
+
+    metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "tail_accuracy"] = "balanced_accuracy"
+    max_loss: float = Field(0.01, ge=0)  # promotion: how much tail or head accuracy a challenger may lose
+
+
+class Round(Section):
+    """How a round is bought and closed."""
+
+    overlap: int = Field(1, ge=1, le=9)  # answers per item
+    sla_hours: float = Field(72, gt=0)
+    quorum: float = Field(0.9, gt=0, le=1)  # share of the batch that must be back to close at the SLA
+    min_agreement: float = Field(0.0, ge=0, le=1)  # below: the item stays unlabeled and is eligible again
+
+
+class Money(Section):
+    """Caps, in units of the currency; the ledger enforces them inside the transaction that reserves."""
+
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$")
+    auto_approve: Decimal = Field(Decimal(0), ge=0)  # a quote up to this is approved by rule
+    cap_round: Decimal = Field(Decimal(100), gt=0)
+    cap_campaign: Decimal = Field(Decimal(1000), gt=0)
+
+
+class Stopping(Section):
+    """When the campaign ends by itself."""
+
+    max_rounds: int = Field(10, ge=1)
+    target: float | None = Field(None, gt=0, le=1)  # of choice.metric: its lower interval bound must reach it
+
+
+class Control(Section):
+    """The random arm at equal labels, drawn again from the oracle where there is one."""
+
+    seeds: int = Field(5, ge=1)
+
+
+class Params(Section):
+    """Everything that changes a result, and nothing else."""
+
+    campaign: Campaign
+    encoder: Plugin
+    retrieval: Retrieval = Retrieval()
+    candidates: dict[str, Plugin]
+    evaluation: Evaluation = Evaluation()
+    choice: Choice = Choice()
+    acquisition: Acquisition
+    vendor: Plugin
+    round: Round = Round()
+    money: Money = Money()
+    stopping: Stopping = Stopping()
+    control: Control = Control()
+
+    def check_plugins(self) -> None:
+        """Validate every plugin's options before anything runs.
+
+        Raises:
+            ConfigError: Unknown plugin or option.
+        """
+        self.encoder.params("encoders")
+        self.vendor.params("vendors")
+        self.acquisition.strategy.params("acquisition")
+        plugins.load("acquisition", self.acquisition.cold_start)
+        for candidate in self.candidates.values():
+            candidate.params("adaptation")
+
+
+class Settings(BaseSettings):
+    """Where it runs, and secrets: never part of a result, a cache key, a log or an MLflow param."""
+
+    model_config = SettingsConfigDict(env_prefix="TAILFIRST_", env_file=".env", extra="ignore", frozen=True)
+
+    ledger_url: str | None = None  # SQLAlchemy URL; default: SQLite in state/ledger.db
+    mlflow_uri: str | None = None  # default: sqlite:///<workspace>/mlruns/mlflow.db
+    git_commit: bool = False  # after a sealed round: git commit and tag round-NNNN
+    dvc_push: bool = False  # after a sealed round: dvc push to the default remote
+    device: str = "auto"  # auto | cpu | cuda
+    tracker: str = "mlflow"
+    shared_data: Path | None = None  # real data for tests
+
+
+def load(path: Path) -> Params:
+    """Read and validate params.yaml.
+
+    Raises:
+        ConfigError: Missing, unreadable or wrong; names every mistake and the keys there are.
+    """
+    if not path.exists():
+        raise ConfigError(
+            f"no params.yaml at {path}; `tailfirst init` makes a workspace, or say where it is with --root"
+        )
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not readable YAML: {error}") from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} must be a mapping of sections; found {type(value).__name__}; known: {known()}")
+    try:
+        params = Params.model_validate(value)
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from error
+    params.check_plugins()
+    return params
+
+
+def known() -> str:
+    """The sections of params.yaml, comma separated."""
+    return ", ".join(Params.model_fields)
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for mistake in error.errors():
+        place = ".".join(map(str, mistake["loc"]))
+        lines.append(
+            f"{place}: {mistake['msg']} (found {mistake['input']!r}; known keys here: {_keys_at(mistake['loc'])})"
+        )
+    return "params.yaml: " + "; ".join(lines)
+
+
+def _keys_at(location: tuple[int | str, ...]) -> str:
+    model: Any = Params
+    for part in location[:-1]:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return "as the plugin says"
+        model = field.annotation
+    return ", ".join(model.model_fields)

@@ -1,0 +1,157 @@
+"""Dataclasses and Protocols across seams.
+
+Shape letters, everywhere: N rows of the pool view, M training rows, D dimensions, C classes, B picks (the budget).
+`vectors` are float32 unit rows (N, D). `probs` are float64 (N, C), rows sum to 1. Scores: higher = more worth a label.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Vectors = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Ids = NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What an encoder gets for one item: exactly one of data (image bytes), text and vector_row is set."""
+
+    item_id: str
+    data: bytes | None = None
+    text: str | None = None
+    vector_row: int | None = None
+
+
+class Encoder(Protocol):
+    """Turns items and prompts into vectors."""
+
+    fingerprint: str  # changes whenever a vector could change: weights, preprocessing, precision, code version
+    dim: int
+    logit_scale: float  # s in softmax(s * z . t); 100 where the model does not say
+    reads: Literal["image", "text", "row"]
+    has_text: bool
+
+    def items(self, batch: Sequence[Media]) -> Vectors:
+        """Unit vectors (N, D) of items; a row never depends on its neighbors in the batch."""
+
+    def texts(self, batch: Sequence[str]) -> Vectors:
+        """Unit vectors (N, D) of texts.
+
+        Raises:
+            Unavailable: The encoder has no text side.
+        """
+
+    def prototypes(self, prompts: Sequence[Sequence[str]]) -> Vectors | None:
+        """Unit class prototypes (C, D) from the prompts of each class; None where there is no text side."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """What an acquisition strategy may see: no label of an unlabeled item, no index space but its own rows."""
+
+    item_ids: Ids  # (N,)
+    vectors: Vectors  # (N, D) unit rows
+    class_ids: tuple[str, ...]  # (C,)
+    probs: Floats | None  # (N, C); None when there is no model yet (cold start without prototypes)
+    labeled_vectors: Vectors  # (M, D)
+    labeled_classes: Ints  # (M,) index into class_ids
+    n_labeled: Floats  # (C,) TRAIN labels so far
+    n_pending: Floats  # (C,) expected counts of what is ordered and not yet delivered
+    n_retrieved: Floats  # (C,) freq: matching captions before any cap
+    prototypes: Vectors | None  # (C, D)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Rows of a view in buying order, with why."""
+
+    rows: Ints  # (B,) distinct rows of the view
+    scores: Floats  # (B,)
+    inclusion_probabilities: Floats  # (B,) NaN = deterministic pick
+    reasons: tuple[str, ...]  # (B,) e.g. "tail:umbrella"
+    stages: tuple[str, ...]  # (B,) audit | control | quota | score | fill | cold_start
+    starved: tuple[str, ...] = ()  # class ids that had no candidate left
+    capped: tuple[str, ...] = ()  # class ids that reached the share cap
+    counts_before: Mapping[str, float] = field(default_factory=dict)  # class id -> n used by the rule
+    counts_after: Mapping[str, float] = field(default_factory=dict)
+
+
+class Strategy(Protocol):
+    """A module `acquisition/<name>.py`; optional attribute `Params`."""
+
+    def select(self, view: PoolView, budget: int, params: Any, rng: np.random.Generator) -> Selection:
+        """Exactly `budget` distinct rows.
+
+        Raises:
+            PoolExhausted: The view has fewer rows than the budget.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSet:
+    """What an adaptation learns from; it never holds a holdout, audit or test label."""
+
+    vectors: Vectors  # (M, D) labeled and retrieved rows
+    classes: Ints  # (M,) index into class_ids
+    retrieved: NDArray[np.bool_]  # (M,) True = open data, False = human label
+    class_ids: tuple[str, ...]
+    prototypes: Vectors | None  # (C, D)
+    logit_scale: float
+    encoder: str  # fingerprint
+
+
+class Model(Protocol):
+    """A fitted candidate."""
+
+    encoder: str  # fingerprint of the encoder whose vectors it takes
+    class_ids: tuple[str, ...]
+
+    def probs(self, vectors: Vectors) -> Floats:
+        """(N, C) class probabilities of unit vectors, rows sum to 1."""
+
+    def save(self, folder: Path) -> None:
+        """Write safetensors + JSON, never a pickle."""
+
+
+class Adaptation(Protocol):
+    """A module `adaptation/<name>.py`; optional attribute `Params`; `load(folder)` reads what `Model.save` wrote."""
+
+    def fit(self, train: TrainSet, params: Any, rng: np.random.Generator) -> Model:
+        """A model from a training set.
+
+        Raises:
+            Unavailable: The training set lacks what the method needs (e.g. prototypes); says what.
+        """
+
+    def load(self, folder: Path) -> Model:
+        """The model that `Model.save` wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A number with its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbors:
+    """(Q, k) rows of the index and their inner products, best first; -1 pads."""
+
+    rows: Ints
+    scores: Vectors
+
+
+class Index(Protocol):
+    """A module `indexes/<name>.py` offers `build(vectors, params) -> Index`."""
+
+    def search(self, queries: Vectors, k: int) -> Neighbors:
+        """The k nearest rows by inner product."""
