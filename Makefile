@@ -1,0 +1,62 @@
+# tailfirst: every target sets up what it needs in .venv and says what it does.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TORCH ?= torch==2.13.0
+ROOT ?= .
+
+# One environment block for every entry point (why: docs/adr/0002-hand-pins.md and docs/how-to/environment.md).
+export OMP_WAIT_POLICY := PASSIVE
+export TOKENIZERS_PARALLELISM := false
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS := 120
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION := false
+export DVC_NO_ANALYTICS := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup demo demo-reset test check bench ui clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## the virtual environment, from pyproject.toml and constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "==> installing into $(VENV) (about 3 minutes the first time)"
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"tailfirst needs Python 3.11 or 3.12, found {v.major}.{v.minor}; set PYTHON=/path/to/python3.11" if not (3, 11) <= v < (3, 13) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q $(TORCH)
+	@$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup ## three labeling rounds on the demo task, from nothing to the table and the report
+	@echo "==> drawing the demo task into $(ROOT)/data (skipped when it is there)"
+	@$(BIN)/python -m tailfirst.demo.make --root $(ROOT)
+	@echo "==> running the campaign: a local Prefect server, three rounds, then the table"
+	@$(BIN)/python -m flows.campaign --root $(ROOT)
+
+demo-reset: setup ## forget the demo's rounds (state, work, sealed rounds, MLflow runs); the drawn data stays
+	@$(BIN)/python -m tailfirst.demo.reset --root $(ROOT)
+
+test: setup ## the whole test suite
+	@echo "==> tests"
+	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q $(ARGS)
+
+check: setup ## lint, format, types, docstrings
+	@echo "==> ruff";      $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "==> mypy";      $(BIN)/mypy
+	@echo "==> pydoclint"; $(BIN)/pydoclint --quiet src flows tasks
+
+bench: setup ## every benchmark, each printing its ratios to peers and floors
+	@for file in benchmarks/[a-z]*.py; do echo "==> $$file"; $(BIN)/python $$file || exit 1; done
+
+ui: setup ## Prefect and MLflow pages of this workspace, until Ctrl-C
+	@$(BIN)/python -m flows.ui --root $(ROOT)
+
+clean: ## everything that can be made again, the environment included
+	rm -rf $(VENV) work build dist src/*.egg-info .mypy_cache .ruff_cache

@@ -1,0 +1,146 @@
+"""Read the ledger, decide the next step, do it: without any orchestrator."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tailfirst import steps, tracking
+from tailfirst.context import Context
+from tailfirst.errors import LedgerError
+from tailfirst.rounds import Policy, RoundView, Step, StepKind, next_step
+
+LEASE_S = 900.0
+IDLE = (StepKind.WAIT, StepKind.DONE)
+
+
+class CampaignBusy(LedgerError):
+    """Another tick holds the campaign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a tick did: the steps with a sentence for each act, and why it ended."""
+
+    done: tuple[str, ...]
+    last: Step
+
+
+def policy(ctx: Context) -> Policy:
+    """The parts of params.yaml that decide steps."""
+    params = ctx.params
+    return Policy(
+        quorum=params.round.quorum,
+        auto_approve_micros=micros(params.money.auto_approve),
+        max_rounds=params.stopping.max_rounds,
+        cap_round_micros=micros(params.money.cap_round),
+    )
+
+
+def micros(amount: Decimal) -> int:
+    """Money of params.yaml as integer micros."""
+    return int(amount * 1_000_000)
+
+
+def view(ctx: Context) -> RoundView:
+    """One read of everything that decides the next step."""
+    campaign = ctx.params.campaign.name
+    ledger = ctx.ledger
+    row = ledger.rounds.current(campaign)
+    money = ledger.money.status(campaign)
+    return RoundView(
+        campaign=campaign,
+        round_no=row.round_no if row else 0,
+        state=row.state if row else None,
+        pause_reason=row.pause_reason if row else None,
+        counts=ledger.rounds.counts(campaign, row.round_no) if row else {},
+        n_tasks=row.n_tasks if row else 0,
+        quote_micros=row.quote_micros if row else None,
+        currency=row.currency if row else None,
+        quote_valid_until=row.quote_valid_until if row else None,
+        cap_micros=row.cap_micros if row else None,
+        sla_at=row.sla_at if row else None,
+        now=ctx.now(),
+        sealed_rounds=sum(r.sealed_sha256 is not None for r in ledger.rounds.all(campaign)),
+        left_micros=money.left if money else micros(ctx.params.money.cap_campaign),
+        eligible_items=tracking.eligible_items(ctx),
+        target_reached=tracking.target_reached(ctx),
+        kill_switch=ledger.money.kill_switch(campaign),
+    )
+
+
+def upcoming(ctx: Context) -> Step:
+    """The next step; no side effect."""
+    return next_step(view(ctx), policy(ctx))
+
+
+@contextmanager
+def holding(ctx: Context) -> Iterator[Callable[[], None]]:
+    """Hold the campaign: one tick at a time. Yields a function that renews the hold; a dead process loses it at once.
+
+    Raises:
+        CampaignBusy: Another living process holds it; says which and until when.
+    """
+    leases, name = ctx.ledger.leases, f"tick:{ctx.params.campaign.name}"
+    me = f"{socket.gethostname()}:{os.getpid()}"
+    lease = leases.acquire(name, me, LEASE_S, ctx.now())
+    if lease is None:
+        held = leases.get(name)
+        if held is not None and _is_dead(held.holder):
+            leases.release(held)
+            lease = leases.acquire(name, me, LEASE_S, ctx.now())
+        if lease is None:
+            who = f"{held.holder} until {held.expires_at:%H:%M:%S} UTC" if held else "another process"
+            raise CampaignBusy(f"another tick holds campaign {ctx.params.campaign.name}: {who}; this one does nothing")
+    current = lease
+
+    def renew() -> None:
+        nonlocal current
+        current = leases.renew(current, LEASE_S, ctx.now())
+
+    try:
+        yield renew
+    finally:
+        leases.release(current)
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether the holder was a process of this machine that is gone (kill -9, reboot)."""
+    host, _, pid = holder.rpartition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def advance(ctx: Context, *, until_idle: bool = False, say: Callable[[str], None] = lambda _: None) -> Outcome:
+    """Do the next step, or every step until the round waits for somebody.
+
+    Raises:
+        CampaignBusy: Another tick is at it.
+    """
+    done: list[str] = []
+    last: Step | None = None
+    with holding(ctx) as renew:
+        while True:
+            step = upcoming(ctx)
+            if step.kind in IDLE or (last is not None and (not until_idle or repeats(step, last))):
+                return Outcome(tuple(done), step)
+            for act in steps.acts(ctx, step):
+                sentence = f"round {step.round_no} {step.kind.value.lower()}: {steps.perform(ctx, act)}"
+                done.append(sentence)
+                say(sentence)
+                renew()
+            last = step
+
+
+def repeats(step: Step, last: Step) -> bool:
+    """Whether the same step came up again: a poll that brought nothing new must not spin."""
+    return (step.kind, step.round_no) == (last.kind, last.round_no)
