@@ -1,0 +1,35 @@
+"""The campaign as a flow: each tick is a subflow run of its own."""
+
+import time
+from pathlib import Path
+
+from prefect import flow
+from prefect.logging import get_run_logger
+
+from tailfirst import advance
+from tailfirst.context import open_context
+from tailfirst.rounds import StepKind
+
+from flows.round import round_tick
+
+
+@flow(name="tailfirst-campaign", version="1", persist_result=True)
+def campaign(root: str, poll_s: float) -> str:
+    """Tick until the campaign is done or waits for a person.
+
+    Args:
+        root: The workspace.
+        poll_s: Seconds between two ticks while the vendor works.
+    """
+    log = get_run_logger()
+    while True:
+        state = round_tick(root, return_state=True)
+        if state.is_cancelled():
+            return state.message or "another tick holds the campaign"
+        state.result()  # raises what the tick raised
+        with open_context(Path(root)) as ctx:
+            step = advance.upcoming(ctx)
+        if step.kind in {StepKind.DONE, StepKind.WAIT}:
+            log.info("%s", step.why)
+            return step.why
+        time.sleep(poll_s)
