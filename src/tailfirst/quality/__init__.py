@@ -1,0 +1,1 @@
+"""Consensus and label quality: pure functions over annotations."""

@@ -1,0 +1,243 @@
+"""The simulated vendor: priced, slow like people and wrong like people, with its own memory and its own money book.
+
+It stands for a company outside (specs/vendor.md section 11): it remembers in `state/vendor/simulated.db`, takes its
+answers from `data/oracle.parquet` and its people's confusions, and each poll lets simulated time pass. Every byte it
+delivers is a function of (seed, submission key, annotator, round), so a killed and resumed campaign gets the same ones.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from tailfirst import schemas
+from tailfirst.artifacts import sha256_bytes
+from tailfirst.config import Settings
+from tailfirst.errors import AuthRefused, Unavailable, UserError
+from tailfirst.paths import Workspace
+from tailfirst.port import (
+    BatchRef,
+    BatchSpec,
+    CancelReport,
+    Capabilities,
+    CostLine,
+    Cursor,
+    Health,
+    ItemOutcome,
+    Money,
+    Ontology,
+    Page,
+    ParsedResult,
+    ProjectRef,
+    ProjectSpec,
+    Quote,
+    RawResult,
+    ReviewReport,
+    SubmissionKey,
+    SubmitReport,
+    TaskRef,
+    TaskSpec,
+    VendorEvent,
+    WebhookHint,
+)
+from tailfirst.vendors import _simulated_wire as wire
+from tailfirst.vendors._simulated_answers import answers
+from tailfirst.vendors._simulated_book import Book, EventRow, Job
+from tailfirst.vendors._simulated_company import NO_ANSWERS, Company, Created, cancel, price_of
+from tailfirst.vendors._simulated_params import Params
+
+__all__ = ["Params", "SimulatedVendor", "answers", "load", "read_truth"]
+
+QUOTE_HOLDS = timedelta(days=30)
+
+
+def load(params: Params, ws: Workspace, settings: Settings) -> "SimulatedVendor":  # noqa: ARG001 - shape of every load
+    """The simulated vendor of a workspace."""
+    return SimulatedVendor(params, Book(ws.vendor / "simulated.db"), lambda: read_truth(ws))
+
+
+def read_truth(ws: Workspace) -> dict[str, str]:
+    """Known class per item id.
+
+    Raises:
+        Unavailable: There are none.
+    """
+    table = schemas.read(ws.oracle, schemas.LABELED) if ws.oracle.exists() else schemas.LABELED.empty_table()
+    if not table.num_rows:
+        raise Unavailable(f"{ws.oracle} holds no known labels; {NO_ANSWERS}")
+    return dict(zip(table["item_id"].to_pylist(), table["class_id"].to_pylist(), strict=True))
+
+
+class SimulatedVendor:
+    """The port's face of the simulated company: it only translates."""
+
+    name = "simulated"
+    parser_version = wire.PARSER_VERSION
+
+    def __init__(
+        self,
+        params: Params,
+        book: Book,
+        truth: Callable[[], Mapping[str, str]],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.params = params
+        self.book = book
+        self._company = Company(params, book, truth)
+        self._now = now
+
+    def capabilities(self) -> Capabilities:
+        """What this vendor can do."""
+        return Capabilities(
+            idempotency=self.params.idempotency, idempotency_ttl_s=None, key_max_chars=128,
+            max_batch=self.params.max_batch, staging=True, cancel="ANY", review=False, rework=False, prelabels=False,
+            gold=False, overlap_max=len(self.params.annotators), dynamic_overlap=False, push="NONE", revisions=True,
+            cost="PER_TASK", retention_days=None, workforce="INTERNAL",
+        )  # fmt: skip
+
+    def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
+        """Find or create, by ontology digest.
+
+        Raises:
+            Unavailable: There are no known labels to answer from.
+        """
+        _ = self._company.truth  # say so before any money is reserved
+        vendor_id = "project-" + sha256_bytes(f"{spec.project}|{spec.ontology_digest}".encode())[:16]
+        with self._company.call("ensure_project") as (session, call):
+            session.add_project(vendor_id, spec.ontology_digest, spec.ontology_version)
+        drifted = self._company.fault("ontology_drift", call)
+        return ProjectRef(self.name, vendor_id, "drifted" if drifted else spec.ontology_digest)
+
+    def quote(self, batch: BatchSpec) -> Quote:
+        """Price list times items times answers per item."""
+        each = price_of(self.params.price_micros, batch.purpose)
+        return Quote(
+            total=self._money(each * batch.overlap * batch.n_tasks),
+            per_task=self._money(each * batch.overlap),
+            basis=f"{batch.n_tasks} {batch.purpose} items x {batch.overlap} answers x {each} micros",
+            valid_until=batch.sla_at + QUOTE_HOLDS,
+        )
+
+    def open_batch(self, spec: BatchSpec) -> BatchRef:
+        """Find or create, by batch key.
+
+        Raises:
+            UserError: More answers per item than there are people.
+        """
+        if spec.overlap > len(self.params.annotators):
+            raise UserError(f"round.overlap is {spec.overlap}, but vendor.annotators has {len(self.params.annotators)}")
+        vendor_id = f"order-{spec.key[:16]}"
+        with self._company.call("open_batch") as (session, _):
+            session.add_batch(vendor_id, spec.key, spec.project.vendor_id, spec.round_no, spec.overlap)
+        return BatchRef(spec.key, vendor_id)
+
+    def submit(self, batch: BatchRef, items: Sequence[TaskSpec]) -> SubmitReport:
+        """Create labeling tasks; every requested key comes back exactly once."""
+        company = self._company
+        with company.call("submit") as (session, call):
+            timeout, partial = company.fault("create_timeout", call), company.fault("batch_partial", call)
+            reach = len(items)
+            if partial and partial.keep is not None and partial.of:
+                reach = len(items) * partial.keep // partial.of
+            if timeout and not timeout.after_commit:
+                reach = 0
+            order = company.order(session, batch.vendor_id)
+            done = [_outcome(company.create(session, order, item)) for item in items[:reach]]
+        why = "the call timed out" if timeout else "not in the vendor's answer"
+        lost = [ItemOutcome(item.key, None, why, "UNKNOWN") for item in items]
+        return SubmitReport(tuple(lost if timeout else done + lost[reach:]))
+
+    def finalize(self, batch: BatchRef) -> None:
+        """Close the staging phase: the people start."""
+        with self._company.call("finalize") as (session, _):
+            session.finalize(batch.vendor_id)
+
+    def find(self, batch: BatchRef, keys: Sequence[SubmissionKey]) -> Mapping[SubmissionKey, TaskRef]:
+        """What exists under these keys."""
+        with self._company.call("find") as (session, _):
+            found = {key: [j for j in session.jobs(key) if j.batch == batch.vendor_id] for key in keys}
+        return {key: _ref(jobs[0]) for key, jobs in found.items() if jobs}
+
+    def changes(self, batch: BatchRef, cursor: Cursor | None) -> Page[VendorEvent]:
+        """Let time pass, then list what happened after the cursor."""
+        after = int(cursor) if cursor else 0
+        with self._company.call("changes") as (session, _):
+            self._company.work(session, batch.vendor_id)
+            rows = session.events(batch.vendor_id, after, self.params.page_size)
+            full = len(rows) == self.params.page_size
+            last = rows[-1].seq if full else max(after, session.last_seq(batch.vendor_id))
+            session.unhide(batch.vendor_id)
+        events = tuple(event for row in rows for event in [_event(row)] * row.copies)
+        return Page(events, Cursor(str(last)), full)
+
+    def fetch(self, refs: Sequence[TaskRef]) -> Iterator[RawResult]:
+        """Every revision of each labeling task's result; nothing for those without one."""
+        with self._company.call("fetch") as (session, _):
+            rows = [row for ref in refs for row in self._company.deliver(session, ref.vendor_id)]
+        for row in rows:
+            yield RawResult(
+                SubmissionKey(row.key), row.vendor_id, row.revision, row.body, sha256_bytes(row.body),
+                (("content-type", "application/json"),), wire.moment(row.updated_at),
+            )  # fmt: skip
+
+    def parse(self, raw: RawResult, ontology: Ontology) -> ParsedResult:
+        """Annotations from bytes; pure.
+
+        Raises:
+            InvalidDelivery: Not our format.
+        """
+        return wire.parse(raw, ontology)
+
+    def review(
+        self,
+        ref: TaskRef,
+        verdict: Literal["ACCEPT", "REJECT", "REWORK"],  # noqa: ARG002 - the port's shape
+        reason: str,  # noqa: ARG002 - the port's shape
+        key: str,  # noqa: ARG002 - the port's shape
+    ) -> ReviewReport:
+        """Not offered (Capabilities.review is False): nothing is found to review."""
+        return ReviewReport((ItemOutcome(ref.key, ref, "the simulated vendor takes no reviews", "NOT_FOUND"),))
+
+    def cancel(self, refs: Sequence[TaskRef], key: str) -> CancelReport:  # noqa: ARG002 - repeating is harmless anyway
+        """Take back what has no result yet."""
+        with self._company.call("cancel") as (session, _):
+            said = cancel(session, [ref.vendor_id for ref in refs])
+        return CancelReport(tuple(ItemOutcome(ref.key, ref, "", said[ref.vendor_id]) for ref in refs))
+
+    def costs(self, batch: BatchRef) -> Sequence[CostLine]:
+        """The lines of the money book for an order: charged when the answers are in."""
+        with self._company.call("costs") as (session, _):
+            charges = session.charges(batch.vendor_id)
+        return tuple(
+            CostLine(c.line_id, SubmissionKey(c.key), batch.key, Money(c.amount_micros, c.currency), at, "ACCRUED")
+            for c in charges
+            for at in (wire.moment(c.at),)
+        )
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> WebhookHint:  # noqa: ARG002
+        """Refused: this vendor sends none.
+
+        Raises:
+            AuthRefused: Always.
+        """
+        raise AuthRefused("the simulated vendor sends no webhooks (Capabilities.push is NONE)")
+
+    def health(self) -> Health:
+        """Whether its database can be opened."""
+        with self.book.session():
+            return Health(ok=True, checked_at=self._now(), detail=self.book.path.name)
+
+    def _money(self, micros: int) -> Money:
+        return Money(micros, self.params.currency)
+
+
+def _ref(job: Job) -> TaskRef:
+    return TaskRef(SubmissionKey(job.key), job.vendor_id, job.payload_sha256, None)
+
+
+def _outcome(made: Created) -> ItemOutcome:
+    return ItemOutcome(SubmissionKey(made.key), _ref(made.job) if made.job else None, made.reason, made.outcome)
+
+
+def _event(row: EventRow) -> VendorEvent:
+    kind: Literal["RETURNED", "UPDATED"] = "RETURNED" if row.kind == "RETURNED" else "UPDATED"
+    return VendorEvent(SubmissionKey(row.key), row.vendor_id, kind, row.revision, wire.moment(row.at))
