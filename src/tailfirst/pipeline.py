@@ -1,0 +1,236 @@
+"""The table of stages, and dvc.yaml made from it.
+
+DVC and the flow call the same functions; this table says what each reads and writes. A stage that works on one
+candidate is templated over `candidates` of params.yaml, so a new candidate edits nothing here. In the repository the
+stages depend on their source files; in a workspace elsewhere on `code.json`, which holds a digest of that source.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tailfirst import artifacts
+from tailfirst.code_digest import code_digests
+from tailfirst.errors import ConfigError
+from tailfirst.paths import Workspace
+
+KEY = "${key}"  # DVC's name of the candidate inside `foreach`
+HEADER = (
+    "# Made from the table in tailfirst/pipeline.py (`python -m tailfirst dvc-yaml` writes it); not edited by hand.\n"
+)
+SOURCE = Path("src") / "tailfirst"
+CODE = "code.json"
+
+# Behaviour-free modules that no stage lists: errors, paths, Protocols and the plugin loader.
+FREE = ("__init__", "__main__", "code_digest", "contracts", "errors", "paths", "pipeline", "plugins", "port", "stages")
+SHARED = ("artifacts.py", "config.py", "schemas.py")
+TASK = ("task.py", "items.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A row of the table; paths are relative to the workspace, `${key}` stands for the candidate."""
+
+    name: str
+    desc: str
+    deps: tuple[str, ...]
+    params: tuple[str, ...]
+    outs: tuple[str, ...]
+    code: tuple[str, ...]  # relative to src/tailfirst
+    after: tuple[str, ...]  # stages whose outs it reads
+    per_candidate: bool = False
+
+    @property
+    def cmd(self) -> str:
+        """What DVC runs in the workspace."""
+        return f"python -m tailfirst {self.name}" + (f" --candidate {KEY}" if self.per_candidate else "")
+
+
+CANDIDATE = f"work/candidates/{KEY}"
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        "retrieve",
+        "open data for the classes, and how often captions name them",
+        deps=("data/task.yaml", "data/items.parquet", "data/open"),
+        params=("encoder", "retrieval", "campaign"),
+        outs=(
+            "work/retrieved.parquet", "work/class_counts.parquet", "work/synonym_counts.parquet", "work/retrieval.json",
+        ),
+        code=(*SHARED, *TASK, "retrieval", "encoders", "embedding", "indexes"),
+        after=(),
+    ),
+    Stage(
+        "embed",
+        "vectors of pool, holdout and retrieved data",
+        deps=("data/task.yaml", "data/items.parquet", "data/open", "work/retrieved.parquet"),
+        params=("encoder", "retrieval"),
+        outs=("work/embeddings",),
+        code=(*SHARED, *TASK, "embedding", "encoders", "retrieval"),
+        after=("retrieve",),
+    ),
+    Stage(
+        "adapt",
+        "fit the candidate on labels and retrieved data",
+        deps=("data/task.yaml", "data/labels.parquet", "work/embeddings"),
+        params=(f"candidates.{KEY}", "campaign"),
+        outs=(f"{CANDIDATE}/model",),
+        code=(*SHARED, "task.py", "embedding", "adaptation"),
+        after=("embed",),
+        per_candidate=True,
+    ),
+    Stage(
+        "predict",
+        "class probabilities of every item",
+        deps=("work/embeddings", f"{CANDIDATE}/model"),
+        params=(f"candidates.{KEY}",),
+        outs=(f"{CANDIDATE}/predictions.npy",),
+        code=(*SHARED, "embedding", "adaptation"),
+        after=("embed", "adapt"),
+        per_candidate=True,
+    ),
+    Stage(
+        "evaluate",
+        "metrics with intervals on the holdout, tail apart from head",
+        deps=(
+            "data/task.yaml", "data/holdout.parquet", "data/labels.parquet", "work/class_counts.parquet",
+            "work/embeddings", f"{CANDIDATE}/model", f"{CANDIDATE}/predictions.npy",
+        ),
+        params=("evaluation", "campaign"),
+        outs=(f"{CANDIDATE}/metrics.json", f"{CANDIDATE}/holdout.parquet"),
+        code=(*SHARED, "task.py", "embedding", "evaluation", "adaptation"),
+        after=("retrieve", "embed", "adapt", "predict"),
+        per_candidate=True,
+    ),
+    Stage(
+        "choose",
+        "which candidate ranks the pool",
+        deps=("work/candidates",),
+        params=("candidates", "choice"),
+        outs=("work/choice.json",),
+        code=(*SHARED,),
+        after=("adapt", "predict", "evaluate"),
+    ),
+    Stage(
+        "acquire",
+        "the next batch",
+        deps=(
+            "data/task.yaml", "data/items.parquet", "data/labels.parquet", "data/rounds", "work/embeddings",
+            "work/class_counts.parquet", "work/candidates", "work/choice.json",
+        ),
+        params=("acquisition", "campaign", "candidates"),
+        outs=("work/batch.parquet", "work/acquisition.json"),
+        code=(*SHARED, *TASK, "embedding", "acquisition", "pool.py"),
+        after=("retrieve", "embed", "adapt", "predict", "evaluate", "choose"),
+    ),
+    Stage(
+        "control",
+        "the random arm at equal labels, where an oracle exists",
+        deps=(
+            "data/task.yaml", "data/holdout.parquet", "data/oracle.parquet", "data/labels.parquet", "data/rounds",
+            "work/embeddings", "work/class_counts.parquet", "work/choice.json",
+        ),
+        params=("control", "candidates", "campaign", "evaluation"),
+        outs=("work/control.json",),
+        code=(*SHARED, "task.py", "embedding", "backtest.py", "adaptation", "evaluation", "pool.py"),
+        after=("retrieve", "embed", "choose"),
+    ),
+    Stage(
+        "report",
+        "pages for people",
+        deps=(
+            "data/task.yaml", "data/items.parquet", "data/labels.parquet", "data/rounds", "work/class_counts.parquet",
+            "work/synonym_counts.parquet", "work/retrieval.json", "work/candidates", "work/choice.json",
+            "work/batch.parquet", "work/acquisition.json", "work/control.json",
+        ),
+        params=("campaign", "evaluation", "choice", "candidates", "money"),
+        outs=("work/report",),
+        code=(*SHARED, *TASK, "report"),
+        after=("retrieve", "adapt", "predict", "evaluate", "choose", "acquire", "control"),
+    ),
+)  # fmt: skip
+
+
+def stage(name: str) -> Stage:
+    """The row of that name.
+
+    Raises:
+        ConfigError: No such stage; the message lists those there are.
+    """
+    for row in STAGES:
+        if row.name == name:
+            return row
+    raise ConfigError(f"no stage {name!r}; known: {', '.join(row.name for row in STAGES)}")
+
+
+def stage_ids(candidates: Iterable[str]) -> tuple[str, ...]:
+    """Every stage in running order as DVC names them: `embed`, `adapt@linear_probe`, ..."""
+    names = tuple(candidates)
+    return tuple(i for row in STAGES for i in ([f"{row.name}@{c}" for c in names] if row.per_candidate else [row.name]))
+
+
+def with_descendants(stale: Iterable[str], candidates: Sequence[str]) -> tuple[str, ...]:
+    """The stale stages and all that depend on them, in running order; another candidate's stages are left alone."""
+    wanted = set(stale)
+    order = stage_ids(candidates)
+    for identity in order:
+        if any(_reads(identity, other) for other in wanted):
+            wanted.add(identity)
+    return tuple(identity for identity in order if identity in wanted)
+
+
+def _reads(identity: str, other: str) -> bool:
+    name, _, candidate = identity.partition("@")
+    producer, _, producer_candidate = other.partition("@")
+    return producer in stage(name).after and (
+        not candidate or not producer_candidate or candidate == producer_candidate
+    )
+
+
+def is_repository(ws: Workspace) -> bool:
+    """Whether the workspace holds the package's own source (then stages depend on those files)."""
+    return (ws.root / SOURCE / "pipeline.py").exists()
+
+
+def dvc_yaml(ws: Workspace) -> str:
+    """The text of dvc.yaml for a workspace."""
+    local = is_repository(ws)
+    stages: dict[str, Any] = {}
+    for row in STAGES:
+        entry = _entry(row, local)
+        stages[row.name] = {"foreach": "${candidates}", "do": entry} if row.per_candidate else entry
+    return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=120)
+
+
+def _entry(row: Stage, local: bool) -> dict[str, Any]:
+    code = [(SOURCE / path).as_posix() for path in row.code] + ["constraints.txt"] if local else []
+    params: list[Any] = list(row.params)
+    if not local:
+        params.append({CODE: [row.name, "packages"]})
+    return {"desc": row.desc, "cmd": row.cmd, "deps": [*row.deps, *code], "params": params, "outs": list(row.outs)}
+
+
+def write_dvc_yaml(ws: Workspace) -> bool:
+    """Write dvc.yaml where it differs from the table; whether it did."""
+    return _update(ws.root / "dvc.yaml", dvc_yaml(ws))
+
+
+def write_code_json(ws: Workspace) -> bool:
+    """Write code.json (digest of each stage's source, versions of the numeric packages); whether it changed.
+
+    The repository needs none: its stages depend on the source files.
+    """
+    if is_repository(ws):
+        return False
+    digests = code_digests(ws, {row.name: row.code for row in STAGES})
+    return _update(ws.root / CODE, json.dumps(digests, indent=2, sort_keys=True) + "\n")
+
+
+def _update(path: Path, text: str) -> bool:
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    artifacts.write_bytes(path, text.encode())
+    return True
