@@ -5,10 +5,9 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 
 from tailfirst import steps, tracking
-from tailfirst.context import Context
+from tailfirst.context import Context, micros
 from tailfirst.errors import LedgerError
 from tailfirst.rounds import Policy, RoundView, Step, StepKind, next_step
 
@@ -37,11 +36,6 @@ def policy(ctx: Context) -> Policy:
         max_rounds=params.stopping.max_rounds,
         cap_round_micros=micros(params.money.cap_round),
     )
-
-
-def micros(amount: Decimal) -> int:
-    """Money of params.yaml as integer micros."""
-    return int(amount * 1_000_000)
 
 
 def view(ctx: Context) -> RoundView:
