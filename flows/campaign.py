@@ -1,12 +1,11 @@
 """Ticks until the budget or a stopping rule ends the campaign, or until it waits for a person. What `make demo` runs.
 
-    python -m flows.campaign --root .
+python -m flows.campaign --root .
 """
 
 import argparse
 import os
 import sys
-import time
 from pathlib import Path
 
 from flows import server
@@ -30,8 +29,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(root: Path, poll_s: float) -> int:
-    from tailfirst import config
     from tailfirst.intake.validate import ensure_valid
+
+    from tailfirst import config
     from tailfirst.paths import Workspace
     from tailfirst.summary import show_campaign
 

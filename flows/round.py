@@ -1,6 +1,6 @@
 """The scheduled tick: read the ledger, do the next steps, end. Rerunning is harmless, two at once are one.
 
-    python -m flows.round --root .          # one tick by hand
+python -m flows.round --root .          # one tick by hand
 """
 
 from pathlib import Path
@@ -9,13 +9,12 @@ from typing import Any, Literal
 from prefect import Task, flow
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, State
+from tailfirst.rounds import Step, StepKind
 
 from tailfirst import advance, steps, summary
 from tailfirst.artifacts import canonical_json, sha256_bytes, sha256_file
 from tailfirst.context import Context, open_context
 from tailfirst.paths import Workspace
-from tailfirst.rounds import Step, StepKind
-
 from tasks import gates, labeling, publish, records, science
 
 STAGES: dict[str, Task[..., str]] = {

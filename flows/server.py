@@ -23,7 +23,9 @@ def environment(root: Path) -> dict[str, str]:
         "PREFECT_HOME": os.environ.get("PREFECT_HOME", str(home)),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "true",
-        "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": os.environ.get("PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "WARNING"),
+        "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL": os.environ.get(
+            "PREFECT_LOGGING_LOGGERS_PREFECT_TASK_RUNS_LEVEL", "WARNING"
+        ),
     }
 
 
@@ -66,7 +68,9 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
             except httpx.TransportError:
                 time.sleep(0.2)
     tail = log.read_text(errors="replace")[-2000:]
-    raise RuntimeError(f"the Prefect server did not answer on port {port} within {START_LIMIT_S:.0f} s; its log {log} ends with:\n{tail}")
+    raise RuntimeError(
+        f"the Prefect server did not answer on port {port} within {START_LIMIT_S:.0f} s; its log {log} ends with:\n{tail}"
+    )
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

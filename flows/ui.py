@@ -1,6 +1,6 @@
 """Prefect's and MLflow's pages of a workspace, until Ctrl-C.
 
-    python -m flows.ui --root .
+python -m flows.ui --root .
 """
 
 import argparse

@@ -9,7 +9,6 @@ from prefect import task
 
 from tailfirst.context import open_context
 from tailfirst.steps import Act, perform
-
 from tasks.policy import EFFECT, TRIES, backoff, worth_retrying
 
 
@@ -18,14 +17,14 @@ def _act(name: str, root: str) -> str:
         return perform(ctx, Act(name))
 
 
-@task(name="freeze", version="1", cache_policy=EFFECT, persist_result=True)
+@task(name="freeze", task_run_name="freeze-round-{round_no}", version="1", cache_policy=EFFECT, persist_result=True)
 def freeze(root: str, round_no: int) -> str:
     """Freeze the batch: the round and its labeling tasks enter the ledger."""
     return _act("freeze", root)
 
 
 @task(
-    name="quote", version="1", cache_policy=EFFECT, persist_result=True,
+    name="quote", task_run_name="quote-round-{round_no}", version="1", cache_policy=EFFECT, persist_result=True,
     retries=TRIES, retry_delay_seconds=backoff, retry_jitter_factor=0.5, retry_condition_fn=worth_retrying,
 )  # fmt: skip
 def quote(root: str, round_no: int) -> str:
@@ -33,14 +32,14 @@ def quote(root: str, round_no: int) -> str:
     return _act("quote", root)
 
 
-@task(name="approve", version="1", cache_policy=EFFECT, persist_result=True)
+@task(name="approve", task_run_name="approve-round-{round_no}", version="1", cache_policy=EFFECT, persist_result=True)
 def approve(root: str, round_no: int) -> str:
     """Approve by rule what a rule may approve."""
     return _act("approve", root)
 
 
 @task(
-    name="submit", version="1", cache_policy=EFFECT, persist_result=True,
+    name="submit", task_run_name="submit-round-{round_no}", version="1", cache_policy=EFFECT, persist_result=True,
     retries=TRIES, retry_delay_seconds=backoff, retry_jitter_factor=0.5, retry_condition_fn=worth_retrying,
 )  # fmt: skip
 def submit(root: str, round_no: int) -> str:
@@ -49,7 +48,7 @@ def submit(root: str, round_no: int) -> str:
 
 
 @task(
-    name="collect", version="1", cache_policy=EFFECT, persist_result=True,
+    name="collect", task_run_name="collect-round-{round_no}", version="1", cache_policy=EFFECT, persist_result=True,
     retries=TRIES, retry_delay_seconds=backoff, retry_jitter_factor=0.5, retry_condition_fn=worth_retrying,
 )  # fmt: skip
 def collect(root: str, round_no: int) -> str:
@@ -57,7 +56,7 @@ def collect(root: str, round_no: int) -> str:
     return _act("collect", root)
 
 
-@task(name="seal", version="1", cache_policy=EFFECT, persist_result=True)
+@task(name="seal", task_run_name="seal-round-{round_no}", version="1", cache_policy=EFFECT, persist_result=True)
 def seal(root: str, round_no: int) -> str:
     """Close the round for good and export it."""
     return _act("seal", root)

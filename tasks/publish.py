@@ -28,6 +28,9 @@ def announce(campaign: str, round_no: int, state: str, sentence: str) -> None:
     """One event per step that was done, for automations ("late", "over budget")."""
     emit_event(
         event=f"tailfirst.round.{state.lower()}",
-        resource={"prefect.resource.id": f"tailfirst.{campaign}.round.{round_no:04d}", "prefect.resource.name": f"{campaign} round {round_no}"},
+        resource={
+            "prefect.resource.id": f"tailfirst.{campaign}.round.{round_no:04d}",
+            "prefect.resource.name": f"{campaign} round {round_no}",
+        },
         payload={"campaign": campaign, "round": round_no, "sentence": sentence},
     )

@@ -9,7 +9,6 @@ from prefect import task
 
 from tailfirst.context import open_context
 from tailfirst.steps import Act, perform
-
 from tasks.policy import RESUME
 
 

@@ -56,18 +56,25 @@ def test_only_the_simulated_vendor_the_backtest_and_the_intake_know_the_oracle()
     readers = [
         path.relative_to(SOURCE).as_posix()
         for path in sorted(SOURCE.rglob("*.py"))
-        if any(isinstance(node, ast.Attribute) and node.attr == "oracle" for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        if any(
+            isinstance(node, ast.Attribute) and node.attr == "oracle"
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        )
     ]
     strangers = [r for r in readers if r not in allowed and not r.startswith(("intake/", "demo/", "vendors/_"))]
     assert strangers == []
-    assert not any(r.startswith(("acquisition/", "adaptation/", "evaluation/", "encoders/", "retrieval/")) for r in readers)
+    assert not any(
+        r.startswith(("acquisition/", "adaptation/", "evaluation/", "encoders/", "retrieval/")) for r in readers
+    )
 
 
 def modules() -> list[str]:
     import tailfirst
 
     found = [m.name for m in pkgutil.walk_packages(tailfirst.__path__, "tailfirst.")]
-    return [name for name in found if name != "tailfirst.__main__" and not name.startswith("tailfirst.ledger.migrations.")]
+    return [
+        name for name in found if name != "tailfirst.__main__" and not name.startswith("tailfirst.ledger.migrations.")
+    ]
 
 
 @pytest.mark.parametrize("name", [*modules(), "flows.round", "flows.campaign", "flows.ui", "tasks"])
