@@ -1,0 +1,228 @@
+"""A sealed round as values: what was bought and why, who answered, what it cost, what the checks said."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from tailfirst import artifacts, schemas
+from tailfirst.errors import TaskFolderError
+from tailfirst.paths import Workspace
+from tailfirst.report.history import read_json
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """How many annotators gave an item to a class."""
+
+    class_id: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One bought item."""
+
+    item_id: str
+    rank: int
+    purpose: str
+    stage: str
+    reason: str
+    score: float | None
+    inclusion_probability: float | None
+    predicted: str | None
+    probability: float | None
+    label: str | None  # None: it came back without an accepted answer
+    votes: tuple[Votes, ...]  # most first
+
+    @property
+    def disagreed(self) -> bool:
+        """Whether the annotators named different classes."""
+        return len(self.votes) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Annotator:
+    """One person (or machine) of the vendor in this round."""
+
+    annotator_id: str
+    answers: int
+    skipped: int
+    judged: int  # answers on items that got a label
+    agreed: int  # of those: the label is theirs
+    work_s: float | None  # median
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Cost lines of one kind."""
+
+    kind: str
+    lines: int
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One gate's result."""
+
+    suite: str
+    success: bool
+    evaluated: int
+    rows: int
+    failed: int  # expectations
+    failed_ids: tuple[str, ...]
+    details: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Everything in data/rounds/NNNN/ that a page shows."""
+
+    round_no: int
+    record: Mapping[str, Any]  # round.json
+    picks: tuple[Pick, ...]
+    annotators: tuple[Annotator, ...]
+    costs: tuple[Cost, ...]
+    checks: tuple[Check, ...]
+    files: Mapping[str, str]  # name -> sha256
+    sha256: str  # of the folder as a whole
+
+    @property
+    def n_labels(self) -> int:
+        """Accepted labels, audit included."""
+        return sum(pick.label is not None for pick in self.picks)
+
+    @property
+    def cost_micros(self) -> int:
+        """Money of this round."""
+        return int(self.record.get("cost_micros") or 0)
+
+    @property
+    def strategy(self) -> str:
+        """The acquisition strategy's name."""
+        found = self.record.get("strategy")
+        return str(found.get("plugin") if isinstance(found, Mapping) else found or "an unnamed strategy")
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217."""
+        return str(self.record.get("currency") or "USD")
+
+
+def read_sealed(ws: Workspace, round_no: int) -> Sealed:
+    """The sealed round.
+
+    Raises:
+        TaskFolderError: Not sealed, or a file of its folder cannot be read.
+    """
+    folder = ws.sealed(round_no)
+    record = read_json(folder / "round.json")
+    answers = _rows(folder / "annotations.parquet")
+    labels = {row["item_id"]: row["class_id"] for row in _rows(folder / "labels.parquet")}
+    by_item: dict[str, list[dict[str, Any]]] = {}
+    for answer in answers:
+        by_item.setdefault(answer["item_id"], []).append(answer)
+    batch = schemas.read(folder / "batch.parquet", schemas.BATCH).to_pylist()
+    return Sealed(
+        round_no=round_no,
+        record=record,
+        picks=tuple(_pick(row, labels, by_item.get(row["item_id"], ())) for row in sorted(batch, key=_rank)),
+        annotators=_annotators(answers, labels),
+        costs=_costs(_rows(folder / "costs.parquet")),
+        checks=_checks(folder / "checks.json"),
+        files={path.name: artifacts.sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file()},
+        sha256=artifacts.sha256_tree(folder),
+    )
+
+
+def _rank(row: Mapping[str, Any]) -> int:
+    return int(row["rank"])
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    except (OSError, ValueError) as error:
+        raise TaskFolderError(f"{path} cannot be read: {error}; `dvc checkout` restores it") from error
+    return rows
+
+
+def _pick(row: Mapping[str, Any], labels: Mapping[str, str], answers: Sequence[Mapping[str, Any]]) -> Pick:
+    counted = Counter(c for answer in answers if not answer["skipped"] for c in answer["class_ids"])
+    return Pick(
+        item_id=row["item_id"],
+        rank=row["rank"],
+        purpose=row["purpose"],
+        stage=row["stage"],
+        reason=row["reason"],
+        score=row["score"],
+        inclusion_probability=row["inclusion_probability"],
+        predicted=row["predicted"],
+        probability=row["probability"],
+        label=labels.get(row["item_id"]),
+        votes=tuple(Votes(c, n) for c, n in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))),
+    )
+
+
+def _annotators(answers: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> tuple[Annotator, ...]:
+    names = sorted({answer["annotator_id"] for answer in answers})
+    return tuple(_annotator(name, [a for a in answers if a["annotator_id"] == name], labels) for name in names)
+
+
+def _annotator(name: str, answers: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> Annotator:
+    given = [a for a in answers if not a["skipped"] and a["item_id"] in labels]
+    times = [float(a["work_s"]) for a in answers if a.get("work_s") is not None]
+    return Annotator(
+        annotator_id=name,
+        answers=len(answers),
+        skipped=sum(bool(a["skipped"]) for a in answers),
+        judged=len(given),
+        agreed=sum(labels[a["item_id"]] in a["class_ids"] for a in given),
+        work_s=median(times) if times else None,
+    )
+
+
+def _costs(lines: Sequence[Mapping[str, Any]]) -> tuple[Cost, ...]:
+    kinds = sorted({line["kind"] for line in lines})
+    found = {kind: [int(line["amount_micros"]) for line in lines if line["kind"] == kind] for kind in kinds}
+    return tuple(Cost(kind, len(amounts), sum(amounts)) for kind, amounts in found.items())
+
+
+def _checks(path: Path) -> tuple[Check, ...]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TaskFolderError(f"{path} cannot be read: {error}; `dvc checkout` restores it") from error
+    rows = value if isinstance(value, list) else value.get("checks", [])
+    return tuple(
+        Check(
+            suite=str(row["suite"]),
+            success=bool(row["success"]),
+            evaluated=int(row.get("evaluated") or 0),
+            rows=int(row.get("rows") or 0),
+            failed=int(row.get("failed") or 0),
+            failed_ids=tuple(map(str, row.get("failed_ids") or ())),
+            details=_details(row.get("details", row.get("details_json"))),
+        )
+        for row in rows
+    )
+
+
+def _details(value: Any) -> tuple[str, ...]:
+    """One line per failed expectation, whatever shape the gate wrote."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return (value,) if value else ()
+    if isinstance(value, Mapping):
+        value = [value] if value else []
+    return tuple(
+        ", ".join(f"{k} {v}" for k, v in row.items()) if isinstance(row, Mapping) else str(row) for row in value or ()
+    )
