@@ -1,4 +1,4 @@
-"""A local Prefect server for as long as a campaign runs: the ephemeral mode loses records (docs/adr/0003-a-server.md)."""
+"""A local Prefect server for as long as a campaign runs (docs/adr/0003-a-server.md: the ephemeral mode loses records)."""
 
 import os
 import socket

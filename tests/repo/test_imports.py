@@ -1,4 +1,4 @@
-"""Imports go one way: flows -> tasks -> tailfirst; tailfirst knows no orchestrator and no tracker outside its adapter."""
+"""Imports go one way: flows -> tasks -> tailfirst, which knows no orchestrator and no tracker outside its adapter."""
 
 import ast
 import importlib
