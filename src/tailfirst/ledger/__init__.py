@@ -1,0 +1,29 @@
+"""The ledger: rounds, labeling tasks, money, leases, deliveries and gates, on SQLite or PostgreSQL."""
+
+from tailfirst.ledger.ledger import Ledger
+from tailfirst.ledger.records import (
+    AnnotationRow,
+    CheckRow,
+    CostRow,
+    DeliveryRow,
+    EventRow,
+    LeaseRow,
+    MoneyStatus,
+    NewTask,
+    RoundRow,
+    TaskRow,
+)
+
+__all__ = [
+    "AnnotationRow",
+    "CheckRow",
+    "CostRow",
+    "DeliveryRow",
+    "EventRow",
+    "LeaseRow",
+    "Ledger",
+    "MoneyStatus",
+    "NewTask",
+    "RoundRow",
+    "TaskRow",
+]

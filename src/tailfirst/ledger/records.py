@@ -1,6 +1,6 @@
 """What the ledger hands out and takes in: frozen rows. ORM objects never leave this package.
 
-Times are aware UTC, amounts are integer micros (1_000_000 = one currency unit), absent text is "" and absent facts None.
+Times are aware UTC, amounts are integer micros (1_000_000 = one currency unit), absent facts are None.
 """
 
 from dataclasses import dataclass

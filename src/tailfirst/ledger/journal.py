@@ -1,0 +1,165 @@
+"""Moving states: every move is a compare-and-set and one row in `events`, in the same transaction."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from itertools import groupby
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tailfirst.errors import Conflict, LedgerError
+from tailfirst.ledger import transitions
+from tailfirst.ledger.tables import Base, Budget, Event, Round, Task
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """When, by whom and why a state is moved."""
+
+    at: datetime
+    actor: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """One task's move, with the columns that change along with it."""
+
+    task: Row[Any]
+    to_state: str
+    note: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def record(kind: type[R], row: Row[Any]) -> R:
+    """A frozen record from a row that has (at least) its columns."""
+    mapping = row._mapping  # noqa: SLF001  (the documented way to read columns by name)
+    return kind(**{column.name: mapping[column.name] for column in fields(kind)})  # type: ignore[arg-type]
+
+
+def append_event(
+    connection: Connection, campaign: str, round_no: int, key: str | None, states: tuple[str, str], act: Act
+) -> None:
+    """Write down one transition."""
+    connection.execute(insert(Event), [event_of(campaign, round_no, key, states, act)])
+
+
+def event_of(campaign: str, round_no: int, key: str | None, states: tuple[str, str], act: Act) -> dict[str, Any]:
+    """The columns of one event."""
+    return {
+        "campaign": campaign,
+        "round_no": round_no,
+        "key": key,
+        "from_state": states[0],
+        "to_state": states[1],
+        "at": act.at,
+        "actor": act.actor,
+        "note": act.note,
+    }
+
+
+def insert_ignore(connection: Connection, table: type[Base], values: dict[str, Any]) -> bool:
+    """Insert unless a row with the same key is there; says whether it was inserted."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    return connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+
+
+def lock_campaign(connection: Connection, campaign: str) -> Row[Any]:
+    """The campaign's budget row, made if need be and held until the end of the transaction.
+
+    Rows are held by FOR UPDATE on PostgreSQL. SQLite ignores those words (trap L4); there `Database.write` lets one
+    writer in at a time. On both, every change is a compare-and-set all the same.
+    Rows are held in one order everywhere: lease, campaign, round, tasks.
+    """
+    empty = {"campaign": campaign, "cap": 0, "reserved": 0, "accrued": 0, "currency": None, "kill_switch": False}
+    insert_ignore(connection, Budget, empty)
+    return connection.execute(select(*Budget.__table__.c).where(Budget.campaign == campaign).with_for_update()).one()
+
+
+def round_row(connection: Connection, campaign: str, round_no: int) -> Row[Any]:
+    """The round's row.
+
+    Raises:
+        LedgerError: There is no such round.
+    """
+    chosen = select(*Round.__table__.c).where(Round.campaign == campaign, Round.round_no == round_no)
+    row = connection.execute(chosen).one_or_none()
+    if row is None:
+        there = connection.scalars(select(Round.round_no).where(Round.campaign == campaign).order_by(Round.round_no))
+        found = ", ".join(map(str, there)) or "none"
+        raise LedgerError(f"no round {round_no} in campaign {campaign!r}; rounds there: {found}")
+    return row
+
+
+def lock_task(connection: Connection, key: str) -> Row[Any] | None:
+    """The task's row, held until the end of the transaction; None = no such key."""
+    return connection.execute(select(*Task.__table__.c).where(Task.key == key).with_for_update()).one_or_none()
+
+
+def move_round(
+    connection: Connection, campaign: str, round_no: int, states: tuple[str, str], act: Act, **values: Any
+) -> bool:
+    """Compare-and-set of a round's state; False = it is not in `states[0]` (any more).
+
+    Raises:
+        IllegalTransition: The move is not in the table.
+    """
+    transitions.check(transitions.ROUND, f"round {round_no} of {campaign!r}", *states)
+    moved = connection.execute(
+        update(Round)
+        .where(Round.campaign == campaign, Round.round_no == round_no, Round.state == states[0])
+        .values(state=states[1], updated_at=act.at, **values)
+    )
+    if moved.rowcount == 0:
+        return False
+    append_event(connection, campaign, round_no, None, states, act)
+    return True
+
+
+def move_tasks(connection: Connection, shifts: Iterable[Shift], act: Act) -> None:
+    """Compare-and-set of many tasks, all or none.
+
+    Raises:
+        IllegalTransition: A move is not in the table.
+        Conflict: A task is not in the state in which it was read.
+    """
+    ordered = sorted(shifts, key=_shape)
+    for shift in ordered:
+        transitions.check(transitions.TASK, f"task {shift.task.key}", shift.task.state, shift.to_state)
+    for _, group in groupby(ordered, key=_shape):
+        _move_alike(connection, list(group))
+    events = [
+        event_of(s.task.campaign, s.task.round_no, s.task.key, (s.task.state, s.to_state), _noted(act, s))
+        for s in sorted(ordered, key=lambda s: (s.task.rank, s.task.overlap_slot, s.task.key))
+    ]
+    if events:
+        connection.execute(insert(Event), events)
+
+
+def _shape(shift: Shift) -> tuple[str, str, list[str]]:
+    return shift.task.state, shift.to_state, sorted(shift.values)
+
+
+def _noted(act: Act, shift: Shift) -> Act:
+    return Act(act.at, act.actor, shift.note or act.note)
+
+
+def _move_alike(connection: Connection, shifts: Sequence[Shift]) -> None:
+    """One statement for moves between the same two states with the same columns."""
+    first = shifts[0]
+    columns: dict[str, Any] = {name: bindparam(f"to_{name}") for name in first.values}
+    moved = connection.execute(
+        update(Task)
+        .where(Task.key == bindparam("of_key"), Task.state == first.task.state)
+        .values(state=first.to_state, **columns),
+        [{"of_key": s.task.key, **{f"to_{name}": value for name, value in s.values.items()}} for s in shifts],
+    )
+    if moved.rowcount != len(shifts):
+        raise Conflict(
+            f"{len(shifts) - moved.rowcount} of {len(shifts)} tasks are no longer {first.task.state}, "
+            f"so none was moved to {first.to_state}: another worker was faster; read the round again"
+        )

@@ -1,0 +1,69 @@
+"""The ledger: what was planned, approved, bought, delivered and paid. The only owner of these facts."""
+
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy.exc import OperationalError
+
+from tailfirst.errors import UserError
+from tailfirst.ledger import dump
+from tailfirst.ledger.checks import Checks
+from tailfirst.ledger.deliveries import Deliveries
+from tailfirst.ledger.engine import Database, hidden
+from tailfirst.ledger.leases import Leases
+from tailfirst.ledger.money import Money
+from tailfirst.ledger.rounds import Rounds
+from tailfirst.ledger.tasks import Tasks
+
+
+class Ledger:
+    """One database. Methods are short transactions and never call a network; share it between threads only."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.rounds = Rounds(database)
+        self.tasks = Tasks(database)
+        self.money = Money(database)
+        self.leases = Leases(database)
+        self.deliveries = Deliveries(database)
+        self.checks = Checks(database)
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open a ledger by its SQLAlchemy URL and bring its schema up to date.
+
+        Raises:
+            UserError: Unusable URL, missing driver, unreachable database, or a ledger of a newer tailfirst.
+        """
+        from tailfirst.ledger import migrate
+
+        database = Database(url)
+        try:
+            migrate.upgrade(database)
+        except OperationalError as error:
+            database.close()
+            raise UserError(f"the ledger at {hidden(database.url)} cannot be opened: {error.orig}") from error
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    def export(self, campaign: str) -> dict[str, Any]:
+        """The campaign without times, tokens and foreign ids, sorted: to compare two ledgers."""
+        return dump.export(self.database, campaign)
+
+    def fingerprint(self, campaign: str) -> str:
+        """Hex sha256 of `export`."""
+        return dump.fingerprint(self.database, campaign)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

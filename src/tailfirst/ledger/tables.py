@@ -1,0 +1,257 @@
+"""The ledger's tables. Guards are constraints: keys, foreign keys, checks on states and on money.
+
+Only `events` and `cost_lines` tell history; both are append-only and no code updates or deletes their rows.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from tailfirst.ledger.transitions import ROUND_STATES, TASK_STATES
+from tailfirst.ledger.types import RowId, TextTuple, UtcDateTime
+
+PURPOSES = ("TRAIN", "GOLD", "AUDIT", "RELABEL", "CALIBRATION")
+COST_KINDS = ("ESTIMATED", "ACCRUED", "INVOICED", "ADJUSTED")
+PROVENANCES = ("HUMAN", "MACHINE", "UNKNOWN")
+CHARGES = "kind IN ('ESTIMATED', 'ACCRUED') AND key IS NOT NULL"
+
+
+def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    """A CHECK that a text column holds one of these words."""
+    words = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({words})", name=column)
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, because SQLite can only change what has a name."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {str: Text(), int: BigInteger(), datetime: UtcDateTime(), tuple[str, ...]: TextTuple()}  # noqa: RUF012
+
+
+class Budget(Base):
+    """A campaign's money and its kill switch: the row that every purchase must pass."""
+
+    __tablename__ = "budgets"
+    __table_args__ = (
+        CheckConstraint("reserved >= 0 AND accrued >= 0", name="signs"),
+        CheckConstraint("reserved + accrued <= cap", name="cap"),
+    )
+
+    campaign: Mapped[str] = mapped_column(primary_key=True)
+    cap: Mapped[int]
+    reserved: Mapped[int]
+    accrued: Mapped[int]
+    currency: Mapped[str | None]
+    kill_switch: Mapped[bool]
+
+
+class Round(Base):
+    """One round."""
+
+    __tablename__ = "rounds"
+    __table_args__ = (
+        one_of("state", ROUND_STATES),
+        CheckConstraint("reserved >= 0 AND accrued >= 0", name="signs"),
+        CheckConstraint("reserved + accrued <= cap_micros", name="cap"),
+    )
+
+    campaign: Mapped[str] = mapped_column(primary_key=True)
+    round_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    state: Mapped[str]
+    pause_reason: Mapped[str | None]
+    batch_sha256: Mapped[str]
+    n_tasks: Mapped[int]
+    quote_micros: Mapped[int | None]
+    currency: Mapped[str | None]
+    quote_valid_until: Mapped[datetime | None]
+    quote_basis: Mapped[str | None]
+    cap_micros: Mapped[int | None]
+    approved_by: Mapped[str | None]
+    approved_at: Mapped[datetime | None]
+    vendor: Mapped[str | None]
+    vendor_batch_id: Mapped[str | None]
+    cursor: Mapped[str | None]
+    opened_at: Mapped[datetime | None]
+    sla_at: Mapped[datetime | None]
+    sealed_sha256: Mapped[str | None]
+    reserved: Mapped[int]
+    accrued: Mapped[int]
+    lease_name: Mapped[str | None]  # the lease whose token guards this round's outbox
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Task(Base):
+    """One labeling task (one submission key)."""
+
+    __tablename__ = "labeling_tasks"
+    __table_args__ = (
+        ForeignKeyConstraint(["campaign", "round_no"], ["rounds.campaign", "rounds.round_no"]),
+        one_of("state", TASK_STATES),
+        one_of("purpose", PURPOSES),
+        CheckConstraint("price_micros >= 0", name="price"),
+        CheckConstraint("reserved >= 0", name="reserved"),
+        Index(None, "campaign", "round_no", "rank"),
+        Index(None, "campaign", "item_id"),
+        Index(None, "campaign", "state"),
+    )
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    campaign: Mapped[str]
+    round_no: Mapped[int]
+    item_id: Mapped[str]
+    item_digest: Mapped[str]
+    purpose: Mapped[str]
+    attempt: Mapped[int]
+    overlap_slot: Mapped[int]
+    state: Mapped[str]
+    price_micros: Mapped[int | None]
+    reserved: Mapped[int]
+    payload_sha256: Mapped[str]
+    vendor_task_id: Mapped[str | None]
+    sent_at: Mapped[datetime | None]
+    fencing_token: Mapped[int | None]
+    reason: Mapped[str]
+    parent_key: Mapped[str | None] = mapped_column(ForeignKey("labeling_tasks.key"))
+    rank: Mapped[int]
+    inclusion_probability: Mapped[float | None]
+    strategy: Mapped[str]
+    why: Mapped[str]
+
+
+class Event(Base):
+    """One transition; append-only."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index(None, "campaign", "round_no"), Index(None, "key"))
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    campaign: Mapped[str]
+    round_no: Mapped[int]
+    key: Mapped[str | None]
+    from_state: Mapped[str]
+    to_state: Mapped[str]
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    note: Mapped[str]
+
+
+class Delivery(Base):
+    """The vendor's bytes, stored before anything reads them."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        ForeignKeyConstraint(["campaign", "round_no"], ["rounds.campaign", "rounds.round_no"]),
+        UniqueConstraint("campaign", "round_no", "vendor_id", "revision"),
+        Index(None, "key", "revision"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    campaign: Mapped[str]
+    round_no: Mapped[int]
+    key: Mapped[str | None] = mapped_column(ForeignKey("labeling_tasks.key"))
+    vendor_id: Mapped[str]
+    revision: Mapped[str]
+    sha256: Mapped[str]
+    body: Mapped[bytes]
+    fetched_at: Mapped[datetime]
+    parsed_at: Mapped[datetime | None]
+    parser_version: Mapped[str | None]
+    vendor_updated_at: Mapped[datetime | None]  # as parsed; orders the revisions of a key
+    quarantine_reason: Mapped[str | None]
+
+
+class AnnotationRecord(Base):
+    """One person's answer; a function of the raw deliveries, so a replay may write it again."""
+
+    __tablename__ = "annotations"
+    __table_args__ = (one_of("provenance", PROVENANCES),)
+
+    key: Mapped[str] = mapped_column(ForeignKey("labeling_tasks.key"), primary_key=True)
+    revision: Mapped[str] = mapped_column(primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    annotator_id: Mapped[str]
+    class_ids: Mapped[tuple[str, ...]]
+    skipped: Mapped[bool]
+    reason: Mapped[str]
+    started_at: Mapped[datetime | None]
+    submitted_at: Mapped[datetime]
+    work_s: Mapped[float | None]
+    provenance: Mapped[str]
+
+
+class Cost(Base):
+    """One cost line; append-only. A key has at most one ESTIMATED and one ACCRUED line."""
+
+    __tablename__ = "cost_lines"
+    __table_args__ = (
+        ForeignKeyConstraint(["campaign", "round_no"], ["rounds.campaign", "rounds.round_no"]),
+        one_of("kind", COST_KINDS),
+        Index(
+            "uq_cost_lines_charge",
+            "key",
+            "kind",
+            unique=True,
+            sqlite_where=text(CHARGES),
+            postgresql_where=text(CHARGES),
+        ),
+        Index(None, "campaign", "round_no"),
+    )
+
+    campaign: Mapped[str] = mapped_column(primary_key=True)
+    line_id: Mapped[str] = mapped_column(primary_key=True)
+    round_no: Mapped[int]
+    key: Mapped[str | None] = mapped_column(ForeignKey("labeling_tasks.key"))
+    kind: Mapped[str]
+    amount_micros: Mapped[int]
+    currency: Mapped[str]
+    at: Mapped[datetime]
+
+
+class Lease(Base):
+    """A lease; `token` only grows, also over release and expiry."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    token: Mapped[int]
+    ttl_s: Mapped[float]
+    expires_at: Mapped[datetime]
+
+
+class Check(Base):
+    """The result of one gate on one table; a repeated run replaces it."""
+
+    __tablename__ = "checks"
+
+    campaign: Mapped[str] = mapped_column(primary_key=True)
+    round_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    suite: Mapped[str] = mapped_column(primary_key=True)
+    success: Mapped[bool]
+    evaluated: Mapped[int]
+    rows: Mapped[int]
+    failed: Mapped[int]
+    failed_ids: Mapped[tuple[str, ...]]
+    details_json: Mapped[str]
+    at: Mapped[datetime]
