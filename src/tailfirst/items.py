@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tailfirst import artifacts, schemas
 from tailfirst.contracts import Ids, Ints, Media
@@ -22,7 +22,7 @@ Reads = Literal["image", "text", "row"]
 ID_DIGITS = 20
 MAX_PIXELS = 50_000_000
 # Formats that Pillow decodes by itself; EPS and others would start outside programs.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +175,8 @@ def open_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
                 color = upright.convert("RGBA")
                 return Image.alpha_composite(Image.new("RGBA", color.size, "white"), color).convert("RGB")
             return upright.convert("RGB")
+    except UnidentifiedImageError as error:
+        raise TaskFolderError(f"not an image of a known format ({len(data)} bytes)") from error
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise TaskFolderError(f"unreadable image ({len(data)} bytes): {error}") from error
 
