@@ -39,6 +39,13 @@ class Leases:
             row = connection.execute(taken).one_or_none()
         return None if row is None else record(LeaseRow, row)
 
+    def get(self, name: str) -> LeaseRow | None:
+        """Who has (or had last) the lease; None = nobody ever, or it was released."""
+        chosen = select(*Lease.__table__.c).where(Lease.name == name, Lease.holder != "")
+        with self._database.read() as connection:
+            row = connection.execute(chosen).one_or_none()
+        return None if row is None else record(LeaseRow, row)
+
     def renew(self, lease: LeaseRow, at: datetime) -> LeaseRow:
         """The same lease for its whole time again, counted from `at`; the token stays.
 

@@ -52,6 +52,7 @@ class RoundRow:
     sealed_sha256: str | None
     created_at: datetime
     updated_at: datetime
+    plan_json: str | None = None  # what PLAN knew when it froze the batch; the ledger only keeps it
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,18 @@ class Rounds:
         with self._database.read() as connection:
             return [record(RoundRow, row) for row in connection.execute(chosen)]
 
-    def open(self, campaign: str, round_no: int, batch_sha256: str, tasks: Sequence[NewTask], at: datetime) -> RoundRow:
+    def open(
+        self,
+        campaign: str,
+        round_no: int,
+        batch_sha256: str,
+        tasks: Sequence[NewTask],
+        at: datetime,
+        plan_json: str | None = None,
+    ) -> RoundRow:
         """Freeze a batch: the round SELECTED and all its tasks PLANNED, in one transaction.
 
-        Repeating it with the same batch changes nothing and returns the round as it is.
+        Repeating it with the same batch changes nothing and returns the round as it is. `plan_json` is kept as given.
 
         Raises:
             Conflict: The round exists with another batch, an earlier round is not finished, or a key was used before.
@@ -65,7 +73,8 @@ class Rounds:
                 _same_batch(campaign, round_no, there[round_no].batch_sha256, batch_sha256)
             else:
                 _all_finished(campaign, round_no, {row.round_no: row.state for row in rounds})
-                _insert_round(connection, campaign, round_no, batch_sha256, len(tasks), at)
+                frozen = {"batch_sha256": batch_sha256, "n_tasks": len(tasks), "plan_json": plan_json}
+                _insert_round(connection, campaign, round_no, frozen, at)
                 insert_tasks(connection, campaign, round_no, tasks, at)
             return record(RoundRow, round_row(connection, campaign, round_no))
 
@@ -232,20 +241,9 @@ def _all_finished(campaign: str, round_no: int, states: Mapping[int, str]) -> No
 
 
 def _insert_round(
-    connection: Connection, campaign: str, round_no: int, batch_sha256: str, n_tasks: int, at: datetime
+    connection: Connection, campaign: str, round_no: int, frozen: Mapping[str, Any], at: datetime
 ) -> None:
-    connection.execute(
-        insert(Round).values(
-            campaign=campaign,
-            round_no=round_no,
-            state="SELECTED",
-            batch_sha256=batch_sha256,
-            n_tasks=n_tasks,
-            reserved=0,
-            accrued=0,
-            created_at=at,
-            updated_at=at,
-        )
-    )
-    act = Act(at, "plan", f"batch {batch_sha256[:12]}, {n_tasks} tasks")
+    born = {"state": "SELECTED", "reserved": 0, "accrued": 0, "created_at": at, "updated_at": at}
+    connection.execute(insert(Round).values(campaign=campaign, round_no=round_no, **frozen, **born))
+    act = Act(at, "plan", f"batch {frozen['batch_sha256'][:12]}, {frozen['n_tasks']} tasks")
     append_event(connection, campaign, round_no, None, ("DRAFT", "SELECTED"), act)

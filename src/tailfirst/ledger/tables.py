@@ -99,6 +99,7 @@ class Round(Base):
     lease_name: Mapped[str | None]  # the lease whose token guards this round's outbox
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    plan_json: Mapped[str | None]
 
 
 class Task(Base):

@@ -96,8 +96,3 @@ def check(table: Table, what: str, from_state: str, to_state: str) -> None:
 def allowed(table: Table, from_state: str, to_state: str) -> bool:
     """Whether a transition is in the table."""
     return to_state in table.get(from_state, ())
-
-
-def sources(table: Table, to_state: str) -> tuple[str, ...]:
-    """The states from which a state can be reached in one step."""
-    return tuple(state for state, targets in table.items() if to_state in targets)

@@ -100,6 +100,7 @@ def upgrade() -> None:
         sa.Column("lease_name", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("plan_json", sa.Text(), nullable=True),
         sa.CheckConstraint(
             f"state IN ({ROUND_STATES})",
             name=op.f("ck_rounds_state"),
