@@ -31,11 +31,25 @@ class Media:
 class Encoder(Protocol):
     """Turns items and prompts into vectors."""
 
-    fingerprint: str  # changes whenever a vector could change: weights, preprocessing, precision, code version
-    dim: int
-    logit_scale: float  # s in softmax(s * z . t); 100 where the model does not say
-    reads: Literal["image", "text", "row"]
-    has_text: bool
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever a vector could change: weights, preprocessing, precision, code version."""
+
+    @property
+    def dim(self) -> int:
+        """D."""
+
+    @property
+    def logit_scale(self) -> float:
+        """The s in softmax(s * z . t); 100 where the model does not say."""
+
+    @property
+    def reads(self) -> Literal["image", "text", "row"]:
+        """Which part of a Media `items` looks at."""
+
+    @property
+    def has_text(self) -> bool:
+        """Whether `texts` works."""
 
     def items(self, batch: Sequence[Media]) -> Vectors:
         """Unit vectors (N, D) of items; a row never depends on its neighbors in the batch."""

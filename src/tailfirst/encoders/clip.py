@@ -1,0 +1,158 @@
+"""CLIP and SigLIP models of transformers: images and texts in one space."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from tailfirst.config import Settings
+from tailfirst.contracts import Encoder, Media, Vectors
+from tailfirst.encoders import _batches, _digests, _folders, _pixels, _torch
+from tailfirst.errors import ConfigError, TaskFolderError
+from tailfirst.items import open_image
+from tailfirst.paths import Workspace
+from tailfirst.vectors import unit
+
+DEFAULT_SCALE = 100.0
+TEXT_STEP = 8  # texts are padded to a multiple of this many tokens
+DECODERS = 2  # threads that decode images while the network runs
+
+
+class Params(BaseModel):
+    """Which model, and how it runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = "demo"  # `demo`, a folder that save_pretrained wrote, or a hub id
+    revision: str | None = None  # commit of a hub id
+    dtype: _torch.Dtype = "auto"
+    batch: int = Field(32, ge=1, le=4096)  # rows of every forward pass; part of the fingerprint
+
+
+def load(params: Params, ws: Workspace, settings: Settings) -> Encoder:
+    """The encoder of a CLIP or SigLIP model.
+
+    Raises:
+        ConfigError: The folder holds no model with an image and a text side.
+        Unavailable: A hub id that is not cached and cannot be fetched.
+    """
+    demo = Path(_folders.__file__).parents[1] / "demo" / "model"
+    folder = _folders.model_folder(params.model, params.revision, ws, {"demo": demo})
+    network = _torch.load_network(folder, params.dtype, settings)
+    if not (hasattr(network, "get_image_features") and hasattr(network, "get_text_features")):
+        raise ConfigError(f"{folder} holds a {type(network).__name__}: it lacks an image or a text side")
+    return _build(folder, network, params.batch, ws)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A loaded model with its image processor and tokenizer."""
+
+    fingerprint: str
+    dim: int
+    logit_scale: float
+    network: Any
+    preprocess: Callable[[Image.Image], _pixels.Pixels]
+    tokenizer: Any
+    longest: int  # tokens of the longest text
+    whole_length: bool  # SigLIP was trained with every text padded to the full length and reads the last position
+    batch: int
+    reads: Literal["image", "text", "row"] = "image"
+    has_text: bool = True
+
+    def items(self, batch: Sequence[Media]) -> Vectors:
+        """Unit vectors (N, D) of images.
+
+        Raises:
+            TaskFolderError: An item without image bytes, or with bytes that are no image; names the item.
+        """
+        out = np.empty((len(batch), self.dim), np.float32)
+        chunks = list(_batches.spans(len(batch), self.batch))
+        with ThreadPoolExecutor(DECODERS, thread_name_prefix="decode") as pool:
+            decoded = _batches.ahead(pool, self._pixels, [batch[chunk] for chunk in chunks])
+            for chunk, pixels in zip(chunks, decoded, strict=True):
+                rows = _batches.padded(np.stack(pixels), self.batch)
+                out[chunk] = self._forward("image", pixel_values=rows)[: len(pixels)]
+        return unit(out)
+
+    def texts(self, batch: Sequence[str]) -> Vectors:
+        """Unit vectors (N, D) of texts; longer texts are cut at the model's length."""
+        out = np.empty((len(batch), self.dim), np.float32)
+        if not batch:
+            return out
+        tokens = self.tokenizer(list(batch), truncation=True, max_length=self.longest)["input_ids"]
+        lengths = np.array([self.longest if self.whole_length else len(one) for one in tokens], np.int64)
+        for length, rows in _batches.by_length(lengths, TEXT_STEP, self.longest):
+            for span in _batches.spans(len(rows), self.batch):
+                chunk = rows[span]
+                fed = self.tokenizer.pad(
+                    {"input_ids": [tokens[row] for row in chunk]},
+                    padding="max_length",
+                    max_length=length,
+                    return_tensors="np",
+                )
+                names = ("input_ids",) if self.whole_length else ("input_ids", "attention_mask")
+                arrays = {name: _batches.padded(fed[name], self.batch) for name in names}
+                out[chunk] = self._forward("text", **arrays)[: len(chunk)]
+        return unit(out)
+
+    def prototypes(self, prompts: Sequence[Sequence[str]]) -> Vectors:
+        """Unit class prototypes (C, D) from the prompts of each class."""
+        return _batches.prototypes(self.texts, prompts)
+
+    def _pixels(self, media: Media) -> _pixels.Pixels:
+        if media.data is None:
+            raise TaskFolderError(f"item {media.item_id} has no image, but the encoder clip reads images")
+        try:
+            image = open_image(media.data)
+        except TaskFolderError as error:
+            raise TaskFolderError(f"item {media.item_id}: {error}") from error
+        return self.preprocess(image)
+
+    def _forward(self, side: Literal["image", "text"], **arrays: NDArray[Any]) -> Vectors:
+        import torch
+
+        tensors = {name: torch.from_numpy(value).to(self.network.device) for name, value in arrays.items()}
+        if side == "image":
+            tensors["pixel_values"] = tensors["pixel_values"].to(self.network.dtype)
+        with torch.inference_mode():
+            found = getattr(self.network, f"get_{side}_features")(**tensors)
+        features = found if isinstance(found, torch.Tensor) else found.pooler_output
+        vectors: Vectors = features.float().cpu().numpy()
+        return vectors
+
+
+def _build(folder: Path, network: Any, batch: int, ws: Workspace) -> Clip:
+    import transformers
+
+    processors: Any = transformers.AutoImageProcessor
+
+    with _torch.quiet():
+        try:
+            # Without torchvision the default backend only warns and then takes this one.
+            processor = processors.from_pretrained(folder, backend="pil", local_files_only=True)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigError(f"{folder} lacks an image processor or a tokenizer: {error}") from error
+    Image.init()  # Pillow registers its formats on first use, which is not safe in two threads at once
+    text = network.config.text_config
+    digest = _digests.model_digest(folder, ws.cache / "sha256.json")
+    parts = {"encoder": "clip", "files": digest, "dtype": str(network.dtype), "batch": batch}
+    scale = getattr(network, "logit_scale", None)
+    return Clip(
+        fingerprint=_digests.fingerprint(parts),
+        dim=int(getattr(network.config, "projection_dim", None) or text.projection_size),
+        logit_scale=DEFAULT_SCALE if scale is None else float(scale.detach().float().exp()),
+        network=network,
+        preprocess=_pixels.preprocess(processor),
+        tokenizer=tokenizer,
+        longest=int(min(tokenizer.model_max_length, text.max_position_embeddings)),
+        whole_length=network.config.model_type.startswith("siglip"),
+        batch=batch,
+    )

