@@ -205,7 +205,8 @@ class Health:
 
 
 class Ontology(Protocol):
-    version: str
+    @property
+    def version(self) -> str: ...
 
     def resolve(self, name: str) -> str | None: ...  # class id; None = not in this version
 

@@ -1,0 +1,215 @@
+"""The sealed folder of a round: deterministic bytes, given the ledger."""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tailfirst import schemas
+from tailfirst.artifacts import canonical_json, sha256_file, write_bytes, write_json, write_parquet
+from tailfirst.context import Context
+from tailfirst.labeling._decide import Decision, Harvest
+from tailfirst.labeling.fold import sealed_folders
+from tailfirst.ledger.records import CostRow, DeliveryRow, EventRow, RoundRow
+from tailfirst.quality.consensus import METHOD
+
+ANNOTATIONS = pa.schema(
+    [
+        ("key", pa.string()),
+        ("item_id", pa.string()),
+        ("round_no", pa.int64()),  # that ordered
+        ("revision", pa.string()),
+        ("annotator_id", pa.string()),
+        ("class_ids", pa.string()),  # comma separated
+        ("skipped", pa.bool_()),
+        ("reason", pa.string()),
+        ("started_at", pa.timestamp("us", tz="UTC")),
+        ("submitted_at", pa.timestamp("us", tz="UTC")),
+        ("work_s", pa.float64()),
+        ("provenance", pa.string()),
+    ]
+)
+COSTS = pa.schema(
+    [
+        ("line_id", pa.string()),
+        ("round_no", pa.int64()),
+        ("key", pa.string()),
+        ("kind", pa.string()),
+        ("amount_micros", pa.int64()),
+        ("currency", pa.string()),
+        ("at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+PLAN_KEYS = ("strategy", "acquisition", "metrics_before", "choice_before", "labels_before", "ontology_digest")
+
+
+def write_folder(ctx: Context, row: RoundRow, found: Harvest, folder: Path) -> None:
+    """Write every file of the sealed folder; round.json last, with the hashes of the others."""
+    plan = json.loads(row.plan_json or "{}")
+    costs = _costs(ctx, row)
+    labels = label_table(ctx, row, found.decisions)
+    if "batch_parquet" in plan:
+        write_bytes(folder / "batch.parquet", b64decode(plan["batch_parquet"]))
+    _write_lines(folder / "deliveries.jsonl", (_delivery(no, d) for no, d in found.deliveries))
+    write_parquet(folder / "annotations.parquet", _annotations(found))
+    write_parquet(folder / "labels.parquet", labels)
+    write_parquet(folder / "costs.parquet", _cost_table(costs))
+    _write_lines(folder / "events.jsonl", history(ctx.ledger.rounds.events(ctx.campaign, row.round_no)))
+    write_json(folder / "checks.json", _checks(ctx, row))
+    hashes = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
+    write_json(folder / "round.json", _summary(ctx, row, found, labels.num_rows, costs, plan) | {"files": hashes})
+
+
+def label_table(ctx: Context, row: RoundRow, decisions: Iterable[Decision]) -> pa.Table:
+    """The labels of a seal (schemas.LABELS), by item id; late ones carry the round that ordered them."""
+    rows = [
+        {
+            "item_id": d.task.item_id,
+            "class_id": d.verdict.class_id,
+            "round_no": row.round_no,
+            "purpose": d.task.purpose,
+            "confidence": d.verdict.confidence,
+            "n_annotations": d.verdict.n_annotations,
+            "annotators": ",".join(d.verdict.annotators),
+            "method": METHOD,
+            "ontology_version": ctx.task.ontology_version,
+            "inclusion_probability": d.task.inclusion_probability,
+            "late_for_round": d.late_for_round,
+        }
+        for d in sorted(decisions, key=lambda d: (d.task.item_id, d.task.key))
+        if d.verdict.kind == "LABEL"
+    ]
+    return pa.Table.from_pylist(rows, schema=schemas.LABELS)
+
+
+def history(events: Sequence[EventRow]) -> list[dict[str, Any]]:
+    """The transitions of a round and its tasks, as the state machines saw them.
+
+    Left out: who did it (a process id) and detours through UNKNOWN, which tell of a crash on our side and change
+    nothing that was bought. The ledger keeps both.
+    """
+    lines: list[dict[str, Any]] = []
+    last: dict[str, str] = {}
+    for event in sorted(events, key=lambda e: (e.key or "", e.id)):
+        key = event.key or ""
+        if event.key is not None and (event.to_state == "UNKNOWN" or last.get(key) == event.to_state):
+            continue
+        line = {"key": event.key, "from": last.get(key, event.from_state), "to": event.to_state}
+        lines.append(line | {"at": event.at.isoformat(), "note": event.note if event.key is None else ""})
+        last[key] = event.to_state
+    return lines
+
+
+def cost_micros(lines: Sequence[CostRow]) -> int:
+    """What the lines cost: an accrued line replaces the estimate of its task; an invoice only repeats."""
+    accrued = {line.key for line in lines if line.kind == "ACCRUED" and line.key is not None}
+    return sum(
+        line.amount_micros
+        for line in lines
+        if line.kind in {"ACCRUED", "ADJUSTED"} or (line.kind == "ESTIMATED" and line.key not in accrued)
+    )
+
+
+def _costs(ctx: Context, row: RoundRow) -> list[CostRow]:
+    """The round's cost lines, and those of earlier rounds that no earlier seal has exported."""
+    lines = ctx.ledger.money.lines(ctx.campaign)
+    exported = {
+        line_id
+        for folder in sealed_folders(ctx.ws)
+        if int(folder.name) < row.round_no
+        for line_id in schemas.read(folder / "costs.parquet", COSTS)["line_id"].to_pylist()
+    }
+    mine = [c for c in lines if c.round_no <= row.round_no and c.line_id not in exported]
+    return sorted(mine, key=lambda c: (c.round_no, c.line_id))
+
+
+def _cost_table(lines: Sequence[CostRow]) -> pa.Table:
+    rows = [{name: getattr(line, name) for name in COSTS.names} for line in lines]
+    return pa.Table.from_pylist(rows, schema=COSTS)
+
+
+def _annotations(found: Harvest) -> pa.Table:
+    rows = [
+        {
+            "key": one.key,
+            "item_id": task.item_id,
+            "round_no": round_no,
+            "class_ids": ",".join(one.class_ids),
+            **{
+                name: getattr(one, name)
+                for name in ("revision", "annotator_id", "skipped", "reason", "started_at", "submitted_at", "work_s")
+            },
+            "provenance": one.provenance,
+        }
+        for round_no, task, one in sorted(found.annotations, key=lambda a: (a[2].key, a[2].revision, a[2].annotator_id))
+    ]
+    return pa.Table.from_pylist(rows, schema=ANNOTATIONS)
+
+
+def _delivery(round_no: int, delivery: DeliveryRow) -> dict[str, Any]:
+    try:
+        body: dict[str, str] = {"body": delivery.body.decode()}
+    except UnicodeDecodeError:
+        body = {"body_base64": b64encode(delivery.body).decode()}
+    return {
+        "key": delivery.key,
+        "round_no": round_no,
+        "vendor_id": delivery.vendor_id,
+        "revision": delivery.revision,
+        "sha256": delivery.sha256,
+        "parser_version": delivery.parser_version,
+        "quarantine_reason": delivery.quarantine_reason,
+    } | body
+
+
+def _checks(ctx: Context, row: RoundRow) -> list[dict[str, Any]]:
+    found = ctx.ledger.checks.list(ctx.campaign, row.round_no)
+    return [
+        {
+            "suite": check.suite,
+            "success": check.success,
+            "evaluated": check.evaluated,
+            "rows": check.rows,
+            "failed": check.failed,
+            "failed_ids": list(check.failed_ids),
+            "details": check.details_json,
+        }
+        for check in sorted(found, key=lambda c: c.suite)
+    ]
+
+
+def _summary(
+    ctx: Context, row: RoundRow, found: Harvest, n_labels: int, costs: Sequence[CostRow], plan: dict[str, Any]
+) -> dict[str, Any]:
+    open_items = [d for d in found.decisions if d.verdict.kind != "LABEL"]
+    return {
+        "campaign": row.campaign,
+        "round_no": row.round_no,
+        "ontology_version": ctx.task.ontology_version,
+        "batch_sha256": row.batch_sha256,
+        "n_items": row.n_tasks,
+        "n_labels": n_labels,
+        "n_late": sum(d.late_for_round is not None for d in found.labeled),
+        "task_states": dict(ctx.ledger.rounds.counts(ctx.campaign, row.round_no)),
+        "unlabeled": [{"item_id": d.task.item_id, "reason": d.verdict.reason} for d in open_items],
+        "cost_micros": cost_micros(costs),
+        "currency": row.currency,
+        "quote": {"micros": row.quote_micros, "basis": row.quote_basis, "valid_until": _iso(row.quote_valid_until)},
+        "approval": {"by": row.approved_by, "at": _iso(row.approved_at), "cap_micros": row.cap_micros},
+        "vendor": {"name": row.vendor, "order": row.vendor_batch_id},
+        "opened_at": _iso(row.opened_at),
+        "sla_at": _iso(row.sla_at),
+        "aggregation": METHOD,
+        **{key: plan.get(key) for key in PLAN_KEYS},
+    }
+
+
+def _iso(at: Any) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    write_bytes(path, "".join(canonical_json(row) + "\n" for row in rows).encode())

@@ -1,0 +1,246 @@
+"""From the vendor's change list to stored bytes, and from stored bytes to annotations. Raw first, always.
+
+Both halves can be repeated at will: a known (vendor id, revision) is not stored again, a parsed one not parsed again.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from tailfirst.artifacts import sha256_bytes
+from tailfirst.context import Context
+from tailfirst.errors import Conflict, InvalidDelivery, OverCap
+from tailfirst.labeling._decide import verdicts
+from tailfirst.labeling._round import order_ref
+from tailfirst.ledger.records import DeliveryRow, RoundRow, TaskRow
+from tailfirst.port import (
+    BatchRef,
+    CostLine,
+    Cursor,
+    Money,
+    ParsedResult,
+    RawResult,
+    SubmissionKey,
+    TaskRef,
+    VendorEvent,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WITH_RESULT = ("RETURNED", "UPDATED", "SKIPPED")
+MAX_PAGES = 10_000  # a vendor whose pages never end must not hold a worker for ever
+
+ANSWERS = pa.schema(
+    [
+        ("key", pa.string()),
+        ("item_id", pa.string()),
+        ("purpose", pa.string()),
+        ("revision", pa.string()),
+        ("annotator_id", pa.string()),
+        ("class_id", pa.string()),  # null where skipped or not exactly one class
+        ("skipped", pa.bool_()),
+        ("started_at", pa.timestamp("us", tz="UTC")),
+        ("submitted_at", pa.timestamp("us", tz="UTC")),
+        ("work_s", pa.float64()),
+        ("provenance", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a pass over unparsed deliveries came to."""
+
+    parsed: int
+    quarantined: int
+
+
+def pull(ctx: Context, row: RoundRow, *, sweep: bool = False) -> int:
+    """Store every result that is new; returns how many.
+
+    The cursor moves only after the bytes behind it are stored. A sweep reads the change list from its start and looks
+    at every task, because cursors skip and nothing in an answer says so (failure `cursor_skip`).
+    """
+    batch = order_ref(ctx, row)
+    if batch is None:
+        return 0
+    cursor = None if sweep or row.cursor is None else Cursor(row.cursor)
+    new = 0
+    for _ in range(MAX_PAGES):
+        page = ctx.vendor.changes(batch, cursor)
+        new += _store(ctx, row, _refs(page.rows, _known(ctx, row)))
+        if not sweep and page.next_cursor is not None:
+            ctx.ledger.rounds.annotate(ctx.campaign, row.round_no, cursor=page.next_cursor)
+        if not page.more or page.next_cursor in {None, cursor}:
+            break
+        cursor = page.next_cursor
+    return new + (_look_at_all(ctx, row, batch) if sweep else 0)
+
+
+def read(ctx: Context, row: RoundRow, *, gated: bool = True) -> Read:
+    """Parse and check what is stored and not yet parsed: annotations, or quarantine with a reason.
+
+    Args:
+        ctx: The workspace.
+        row: The round that ordered.
+        gated: Also ask the gate on deliveries; it knows only the tasks of the newest round.
+    """
+    tasks = {t.key: t for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no)}
+    answers = [(d, _parse(ctx, d, tasks)) for d in ctx.ledger.deliveries.unparsed(ctx.campaign, row.round_no)]
+    good = [(d, parsed) for d, parsed in answers if not isinstance(parsed, str)]
+    held = set(ctx.gates.deliveries(_frame(ctx, [p for _, p in good], tasks))) if gated and good else set()
+    bad = [(d, reason) for d, reason in answers if isinstance(reason, str)]
+    bad += [(d, "did not pass the checks on deliveries") for d, parsed in good if parsed.key in held]
+    for d, reason in bad:
+        ctx.ledger.deliveries.quarantine(d.key, d.vendor_id, d.revision, reason, ctx.now())
+    passed = [parsed for _, parsed in good if parsed.key not in held]
+    for parsed in passed:
+        ctx.ledger.deliveries.record_parsed(parsed.key, parsed.revision, parsed, ctx.now())
+    validate(ctx, row)
+    return Read(len(passed), len(bad))
+
+
+def validate(ctx: Context, row: RoundRow) -> None:
+    """What parsed passed every check on the way in: PARSED > VALIDATED, or > SKIPPED_BY_ANNOTATOR without an answer."""
+    waiting = [t.key for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no, ("PARSED",))]
+    if not waiting:
+        return
+    found = verdicts(ctx, row)
+    ends: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for key in waiting:
+        verdict = found.get(key)
+        answered = verdict is not None and verdict.kind in {"LABEL", "UNRESOLVED"}
+        reason = "" if answered else verdict.reason if verdict else "an empty answer"
+        ends["VALIDATED" if answered else "SKIPPED_BY_ANNOTATOR", reason].append(key)
+    for (state, reason), keys in sorted(ends.items()):
+        ctx.ledger.tasks.move_many(keys, "PARSED", state, ctx.now(), ctx.worker, reason)
+
+
+def account(ctx: Context, row: RoundRow) -> str:
+    """Book what the vendor charges for the order; what the ledger refuses, in words, for the dispute list.
+
+    A line that is booked already changes nothing, and good lines are booked also when others are refused.
+    """
+    batch = order_ref(ctx, row)
+    if batch is None:
+        return ""
+    estimated = ctx.vendor.capabilities().cost == "NONE"
+    lines = _estimated(ctx, row, batch) if estimated else ctx.vendor.costs(batch)
+    try:
+        ctx.ledger.money.accrue(ctx.campaign, row.round_no, lines, ctx.now())
+    except (Conflict, OverCap) as error:
+        return f"costs in dispute: {error}"
+    return ""
+
+
+def _estimated(ctx: Context, row: RoundRow, batch: BatchRef) -> list[CostLine]:
+    """Where the vendor reports no costs the price list is ours: one line per answered task."""
+    answered = {d.key for d in ctx.ledger.deliveries.raw(ctx.campaign, row.round_no)}
+    currency = row.currency or ctx.params.money.currency
+    return [
+        CostLine(
+            f"estimated-{t.key}",
+            SubmissionKey(t.key),
+            batch.key,
+            Money(t.price_micros, currency),
+            ctx.now(),
+            "ESTIMATED",
+        )
+        for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no)
+        if t.key in answered and t.price_micros is not None
+    ]
+
+
+def _known(ctx: Context, row: RoundRow) -> set[tuple[str, str]]:
+    return {(d.vendor_id, d.revision) for d in ctx.ledger.deliveries.raw(ctx.campaign, row.round_no)}
+
+
+def _refs(events: Sequence[VendorEvent], known: set[tuple[str, str]]) -> list[TaskRef]:
+    """What to fetch: each task once, however often the list names it."""
+    wanted: dict[str, TaskRef] = {}
+    for event in events:
+        if event.kind in WITH_RESULT and (event.vendor_id, event.revision) not in known:
+            key = event.key or SubmissionKey("")
+            wanted[event.vendor_id] = TaskRef(key, event.vendor_id, None, event.vendor_updated_at)
+    return list(wanted.values())
+
+
+def _look_at_all(ctx: Context, row: RoundRow, batch: BatchRef) -> int:
+    """Fetch every ordered task that has no stored result, whatever the change list said."""
+    answered = {d.key for d in ctx.ledger.deliveries.raw(ctx.campaign, row.round_no)}
+    tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
+    waiting = [SubmissionKey(t.key) for t in tasks if t.vendor_task_id is not None and t.key not in answered]
+    return _store(ctx, row, list(ctx.vendor.find(batch, waiting).values())) if waiting else 0
+
+
+def _store(ctx: Context, row: RoundRow, refs: Sequence[TaskRef]) -> int:
+    """Fetch and store; results of tasks that this round did not order are stored too, and quarantined."""
+    if not refs:
+        return 0
+    ours = {t.key for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no)}
+    new = 0
+    for raw in ctx.vendor.fetch(refs):
+        foreign = raw.key is None or raw.key not in ours
+        body = replace(raw, key=None if foreign else raw.key, sha256=sha256_bytes(raw.body), fetched_at=ctx.now())
+        stored = ctx.ledger.deliveries.store_raw(ctx.campaign, row.round_no, body)
+        new += int(stored)
+        reason = f"task {raw.key} was not ordered in round {row.round_no}" if foreign else ""
+        if stored and not foreign and raw.sha256 != body.sha256:
+            reason = f"checksum {raw.sha256[:12]} announced, {body.sha256[:12]} received"
+        if reason:
+            ctx.ledger.deliveries.quarantine(body.key, raw.vendor_id, raw.revision, reason, ctx.now())
+    return new
+
+
+def _parse(ctx: Context, delivery: DeliveryRow, tasks: Mapping[str, TaskRow]) -> ParsedResult | str:
+    """The parsed result, or why it cannot be used."""
+    task = tasks.get(delivery.key or "")
+    if task is None:
+        return "the task was not ordered in this round"
+    raw = RawResult(
+        SubmissionKey(task.key), delivery.vendor_id, delivery.revision, delivery.body, delivery.sha256, (),
+        delivery.fetched_at,
+    )  # fmt: skip
+    try:
+        parsed = ctx.vendor.parse(raw, ctx.task)
+    except InvalidDelivery as error:
+        return f"unreadable: {error}"
+    if parsed.key != task.key:
+        return f"the result names task {parsed.key}, it was delivered as {task.key}"
+    if parsed.item_digest_echo != task.item_digest:
+        return (
+            f"item digest {parsed.item_digest_echo[:12]} came back, {task.item_digest[:12]} was sent: answers swapped?"
+        )
+    if parsed.revision != delivery.revision:
+        return f"the result says revision {parsed.revision}, the change list {delivery.revision}"
+    if parsed.unknown_labels:
+        return f"not in ontology {ctx.task.ontology_version}: {', '.join(parsed.unknown_labels)}"
+    return parsed
+
+
+def _frame(ctx: Context, results: Iterable[ParsedResult], tasks: Mapping[str, TaskRow]) -> "pd.DataFrame":
+    """Parsed answers for the gate; times of a simulated clock are left out, they say nothing about ours."""
+    simulated = bool(getattr(ctx.vendor, "simulated_clock", False))
+    rows = [
+        {
+            "key": result.key,
+            "item_id": tasks[result.key].item_id,
+            "purpose": tasks[result.key].purpose,
+            "revision": result.revision,
+            "annotator_id": one.annotator_id,
+            "class_id": one.class_ids[0] if len(one.class_ids) == 1 else None,
+            "skipped": one.skipped,
+            "started_at": None if simulated else one.started_at,
+            "submitted_at": None if simulated else one.submitted_at,
+            "work_s": one.work_s,
+            "provenance": one.provenance,
+        }
+        for result in results
+        for one in result.annotations
+    ]
+    frame: pd.DataFrame = pa.Table.from_pylist(rows, schema=ANSWERS).to_pandas()
+    return frame

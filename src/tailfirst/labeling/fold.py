@@ -1,0 +1,48 @@
+"""data/labels.parquet: always rebuilt from the seed labels and all sealed rounds, never appended to."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tailfirst import schemas
+from tailfirst.artifacts import Artifact, write_parquet
+from tailfirst.paths import Workspace
+
+
+def fold(ws: Workspace) -> Artifact:
+    """Rebuild data/labels.parquet; the same folders always give the same bytes.
+
+    One label per item: an AUDIT label stays AUDIT, whatever came later, so that it never trains; otherwise the newest
+    round wins (a late or changed label replaces an older one).
+
+    Raises:
+        TaskFolderError: A sealed round or the seed labels cannot be read.
+    """
+    return write_parquet(ws.labels, folded(ws))
+
+
+def folded(ws: Workspace) -> pa.Table:
+    """The labels (schemas.LABELS) by round and item id."""
+    best: dict[str, dict[str, Any]] = {}
+    for path in [*([ws.seed_labels] if ws.seed_labels.exists() else []), *sealed_labels(ws)]:
+        for row in schemas.read(path, schemas.LABELS).to_pylist():
+            held = best.get(row["item_id"])
+            if held is None or _rank(row) >= _rank(held):
+                best[row["item_id"]] = row
+    rows = sorted(best.values(), key=lambda row: (row["round_no"], row["item_id"]))
+    return pa.Table.from_pylist(rows, schema=schemas.LABELS)
+
+
+def sealed_folders(ws: Workspace) -> list[Path]:
+    """The sealed rounds' folders, oldest first; names that are no numbers are none."""
+    return sorted(p for p in ws.rounds.glob("[0-9][0-9][0-9][0-9]*") if p.is_dir() and p.name.isdecimal())
+
+
+def sealed_labels(ws: Workspace) -> list[Path]:
+    """The label tables of all sealed rounds, oldest first."""
+    return [folder / "labels.parquet" for folder in sealed_folders(ws)]
+
+
+def _rank(row: dict[str, Any]) -> tuple[bool, int]:
+    return row["purpose"] == "AUDIT", row["round_no"]

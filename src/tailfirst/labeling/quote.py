@@ -1,0 +1,66 @@
+"""QUOTE: ask the vendor what a round costs, every purpose apart. Nothing is ordered."""
+
+from collections import Counter
+
+from tailfirst.context import Context
+from tailfirst.errors import ConfigError, UserError
+from tailfirst.labeling._round import current, idle, in_units, order_spec, project
+from tailfirst.ledger.records import RoundRow
+from tailfirst.port import Money, Quote
+
+
+def quote(ctx: Context) -> str:
+    """Price every labeling task of the round; also a quote that ran out is asked for again.
+
+    Raises:
+        ConfigError: The vendor cannot do what params.yaml asks, or prices in another currency.
+        VendorConflict: The vendor holds other classes.
+    """
+    row = current(ctx)
+    nothing = idle(row, "quote", "SELECTED", "QUOTED", "APPROVED")
+    if nothing:
+        return nothing
+    if row.state != "SELECTED" and row.quote_valid_until is not None and ctx.now() <= row.quote_valid_until:
+        return f"round {row.round_no} has a quote until {row.quote_valid_until:%Y-%m-%d %H:%M} UTC: {row.quote_basis}"
+    _check_capabilities(ctx)
+    tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
+    parts = _quotes(ctx, row, Counter(task.purpose for task in tasks))
+    whole = _sum(parts)
+    prices = {task.key: parts[task.purpose].per_task.micros for task in tasks}
+    ctx.ledger.rounds.record_quote(ctx.campaign, row.round_no, whole, prices, ctx.now(), ctx.worker)
+    return f"{in_units(whole.total.micros, whole.total.currency)} for {len(tasks)} items: {whole.basis}"
+
+
+def _quotes(ctx: Context, row: RoundRow, counts: Counter[str]) -> dict[str, Quote]:
+    made = project(ctx)
+    parts: dict[str, Quote] = {}
+    for purpose, n_tasks in sorted(counts.items()):
+        parts[purpose] = ctx.vendor.quote(order_spec(ctx, row, made, n_tasks, purpose))  # type: ignore[arg-type]
+        found, asked = parts[purpose].total.currency, ctx.params.money.currency
+        if found != asked:
+            raise ConfigError(
+                f"vendor {ctx.vendor.name} prices in {found}, money.currency says {asked}; the ledger converts nothing"
+            )
+    return parts
+
+
+def _sum(parts: dict[str, Quote]) -> Quote:
+    total = sum(part.total.micros for part in parts.values())
+    currencies = {part.total.currency for part in parts.values()}
+    if len(currencies) != 1:
+        found = ", ".join(sorted(currencies)) or "no items"
+        raise UserError(f"a quote needs exactly one currency; found {found}")
+    currency = currencies.pop()
+    highest = max(part.per_task.micros for part in parts.values())
+    basis = " + ".join(part.basis for part in parts.values())
+    until = min(part.valid_until for part in parts.values())
+    return Quote(Money(total, currency), Money(highest, currency), basis, until)
+
+
+def _check_capabilities(ctx: Context) -> None:
+    offered = ctx.vendor.capabilities()
+    if ctx.params.round.overlap > offered.overlap_max:
+        raise ConfigError(
+            f"round.overlap is {ctx.params.round.overlap}; vendor {ctx.vendor.name} gives at most {offered.overlap_max} "
+            "answers per item"
+        )

@@ -1,0 +1,164 @@
+"""SEAL: last sweep, agree on labels, export the round as a folder that never changes again.
+
+Order of a seal, each part repeatable: sweep, take back what did not come, decide, write the folder under a temporary
+name, rename it, rebuild data/labels.parquet, commit SEALED with the folder's hash. After a kill, the folder either is
+not there yet (everything is done again, with the same result) or is there (it is compared and committed).
+"""
+
+import shutil
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from tailfirst.artifacts import atomic_folder, sha256_tree
+from tailfirst.context import Context
+from tailfirst.errors import LeaseLost, StaleArtifact
+from tailfirst.labeling._decide import Decision, Harvest, harvest
+from tailfirst.labeling._export import label_table, write_folder
+from tailfirst.labeling._ingest import account, pull, read, validate
+from tailfirst.labeling._lease import holding, renewed
+from tailfirst.labeling._round import current, idle, refresh
+from tailfirst.labeling.fold import fold
+from tailfirst.ledger.records import LeaseRow, RoundRow
+from tailfirst.port import SubmissionKey, TaskRef
+
+OUTSTANDING = ("SUBMITTED", "IN_PROGRESS")
+
+
+def seal(ctx: Context) -> str:
+    """Seal the round that is CLOSING.
+
+    Raises:
+        CheckFailed: The labels did not pass their gate; nothing was written.
+        StaleArtifact: The round's folder exists and holds something else.
+        VendorError: The vendor cannot be reached for the last sweep.
+    """
+    row = current(ctx)
+    nothing = idle(row, "seal", "CLOSING")
+    if nothing:
+        return nothing
+    try:
+        with holding(ctx, row.round_no) as lease:
+            return _seal(ctx, refresh(ctx, row), lease)
+    except LeaseLost as error:
+        return str(error)
+
+
+def _seal(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
+    if row.state != "CLOSING":
+        return f"round {row.round_no} is {row.state}: another worker was faster"
+    folder = ctx.ws.sealed(row.round_no)
+    if folder.exists():
+        found = harvest(ctx, row)
+        _compare(ctx, row, found, folder)
+    else:
+        found = _close(ctx, row, lease)
+        _export(ctx, row, found, folder)
+    fold(ctx.ws)
+    sealed = sha256_tree(folder)
+    ctx.ledger.rounds.move(ctx.campaign, row.round_no, "CLOSING", "SEALED", ctx.now(), ctx.worker, sealed_sha256=sealed)
+    return _said(row, found, sealed)
+
+
+def _close(ctx: Context, row: RoundRow, lease: LeaseRow) -> Harvest:
+    """Get what is still to be got, give up the rest, and decide every task."""
+    pull(ctx, row, sweep=True)
+    read(ctx, row)
+    _give_up(ctx, row, renewed(ctx, lease))
+    account(ctx, row)
+    found = harvest(ctx, row)
+    for late in {d.late_for_round for d in found.decisions if d.late_for_round is not None}:
+        validate(ctx, ctx.ledger.rounds.get(ctx.campaign, late))
+    _settle_states(ctx, row, found)
+    own = label_table(ctx, row, [d for d in found.decisions if d.late_for_round is None])
+    if own.num_rows:
+        ctx.gates.labels(own.to_pandas())
+    return found
+
+
+def _give_up(ctx: Context, row: RoundRow, lease: LeaseRow) -> None:
+    """Take back what did not come, so that it is not paid; what cannot be taken back may still come, late.
+
+    TOO_LATE keeps its reservation and its item stays in flight: it will be delivered and charged, and is never bought
+    twice. Where the vendor cannot cancel, tasks end as CLOSED_UNLABELED.
+    """
+    ledger, campaign, no = ctx.ledger, ctx.campaign, row.round_no
+    if ctx.vendor.capabilities().cancel == "NONE":
+        for old, new in (*((state, "EXPIRED") for state in OUTSTANDING), ("EXPIRED", "CLOSED_UNLABELED")):
+            _move(ctx, [t.key for t in ledger.tasks.list(campaign, no, (old,))], old, new, "not back when closing")
+        return
+    for state in OUTSTANDING:
+        _move(ctx, [t.key for t in ledger.tasks.list(campaign, no, (state,))], state, "CANCEL_REQUESTED", "not back")
+    asked = ledger.tasks.list(campaign, no, ("CANCEL_REQUESTED",))
+    refs = [TaskRef(SubmissionKey(t.key), t.vendor_task_id or "", t.payload_sha256, None) for t in asked]
+    if refs:
+        ledger.tasks.to_outbox(campaign, no, 0, lease, ctx.now())  # nothing to reserve: it takes the guard over
+        report = ctx.vendor.cancel(refs, f"close-{campaign}-{no}")
+        wanted = {ref.key for ref in refs}
+        said = [o for o in report.outcomes if o.key in wanted]
+        ledger.tasks.record_outcomes(said, lease.token, ctx.now(), ctx.worker)
+
+
+def _settle_states(ctx: Context, row: RoundRow, found: Harvest) -> None:
+    """The end of every task's life in this round; moves that were made before are not made again."""
+    ends: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for decision in found.decisions:
+        ends[_end(decision)].append(decision.task.key)
+    for (old, new, reason), keys in sorted(ends.items()):
+        _move(ctx, keys, old, new, reason)
+    tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
+    _move(ctx, [t.key for t in tasks if t.state == "QUARANTINED"], "QUARANTINED", "CLOSED_UNLABELED", "")
+    _move(ctx, [t.key for t in tasks if t.state == "SKIPPED_BY_ANNOTATOR"], "SKIPPED_BY_ANNOTATOR", "DROPPED", "")
+
+
+def _end(decision: Decision) -> tuple[str, str, str]:
+    if decision.verdict.kind == "LABEL":
+        return "VALIDATED", "ACCEPTED", ""
+    if decision.verdict.kind == "UNRESOLVED":
+        return "VALIDATED", "CLOSED_UNLABELED", decision.verdict.reason
+    return "SKIPPED_BY_ANNOTATOR", "DROPPED", decision.verdict.reason
+
+
+def _move(ctx: Context, keys: list[str], old: str, new: str, reason: str) -> None:
+    if keys:
+        ctx.ledger.tasks.move_many(keys, old, new, ctx.now(), ctx.worker, reason)
+
+
+def _export(ctx: Context, row: RoundRow, found: Harvest, folder: Path) -> None:
+    for left_over in ctx.ws.rounds.glob(f".{folder.name}.*"):  # of a seal that was killed
+        shutil.rmtree(left_over)
+    with atomic_folder(folder) as temporary:
+        write_folder(ctx, row, found, temporary)
+
+
+def _compare(ctx: Context, row: RoundRow, found: Harvest, folder: Path) -> None:
+    """A folder that is there must be what this ledger would write.
+
+    Raises:
+        StaleArtifact: It is not; says which files differ.
+    """
+    ctx.ws.state.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=ctx.ws.state, prefix="seal-") as name:
+        again = Path(name)
+        write_folder(ctx, row, found, again)
+        if sha256_tree(again) == sha256_tree(folder):
+            return
+        names = sorted({p.name for p in (*folder.iterdir(), *again.iterdir())})
+        differ = [n for n in names if _bytes(folder / n) != _bytes(again / n)]
+    raise StaleArtifact(
+        f"{folder} exists and differs from the ledger in {', '.join(differ)}; a sealed folder never changes: if it is "
+        "not of this campaign, move it away, else restore it (`dvc checkout`) and run again"
+    )
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _said(row: RoundRow, found: Harvest, sealed: str) -> str:
+    late = sum(d.late_for_round is not None for d in found.labeled)
+    unlabeled = len(found.decisions) - len(found.labeled)
+    parts = [f"round {row.round_no} sealed as {sealed[:12]}: {len(found.labeled)} labels"]
+    parts += [f"{late} of them late for an earlier round"] if late else []
+    parts += [f"{unlabeled} answered without a label"] if unlabeled else []
+    return ", ".join(parts)

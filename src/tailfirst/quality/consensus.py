@@ -1,0 +1,89 @@
+"""From several people's answers to one label: majority vote. Pure, versioned; ties stay open."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+METHOD = "majority/1"
+
+Kind = Literal["LABEL", "UNRESOLVED", "SKIPPED", "UNUSABLE"]
+
+
+class Vote(Protocol):
+    """What a vote needs of an annotation; `port.Annotation` and the ledger's rows both offer it."""
+
+    @property
+    def annotator_id(self) -> str:
+        """Stable pseudonym."""
+
+    @property
+    def class_ids(self) -> tuple[str, ...]:
+        """The answer."""
+
+    @property
+    def skipped(self) -> bool:
+        """Handed back without an answer."""
+
+    @property
+    def reason(self) -> str:
+        """Why it was skipped."""
+
+    @property
+    def submitted_at(self) -> datetime:
+        """Vendor's time."""
+
+    @property
+    def provenance(self) -> str:
+        """HUMAN | MACHINE | UNKNOWN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the answers to one item amount to."""
+
+    kind: Kind
+    class_id: str | None
+    confidence: float | None  # share of the counted votes that the winner got, in (0, 1]
+    n_annotations: int  # counted votes
+    annotators: tuple[str, ...]  # of the counted votes, sorted
+    reason: str  # why there is no label; "" where there is one
+
+
+def majority(votes: Sequence[Vote], min_agreement: float = 0.0, *, humans_only: bool = False) -> Verdict:
+    """The class with the most votes.
+
+    One vote per annotator, the newest. Answers with no class or several are not counted. A tie is UNRESOLVED and never
+    broken by chance or order: the item can be asked again.
+
+    Args:
+        votes: All annotations of one item.
+        min_agreement: Smallest share of the winner, in [0, 1].
+        humans_only: Leave machine answers out (gold, audit; specs/vendor.md section 5, row 34).
+    """
+    allowed = [v for v in votes if not (humans_only and v.provenance == "MACHINE")]
+    latest = {v.annotator_id: v for v in sorted(allowed, key=lambda v: (v.submitted_at, v.class_ids))}
+    counted = [v for v in latest.values() if not v.skipped and len(v.class_ids) == 1]
+    annotators = tuple(sorted(v.annotator_id for v in counted))
+    if not counted:
+        return _nothing(list(latest.values()), votes)
+    ranked = Counter(v.class_ids[0] for v in counted).most_common()
+    best, n_best = ranked[0]
+    share = n_best / len(counted)
+    tied = sorted(name for name, n in ranked if n == n_best)
+    if len(tied) > 1:
+        return Verdict("UNRESOLVED", None, share, len(counted), annotators, f"tie between {', '.join(tied)}")
+    if share < min_agreement:
+        why = f"agreement {share:.2f} is below {min_agreement:.2f}"
+        return Verdict("UNRESOLVED", None, share, len(counted), annotators, why)
+    return Verdict("LABEL", best, share, len(counted), annotators, "")
+
+
+def _nothing(latest: Sequence[Vote], votes: Sequence[Vote]) -> Verdict:
+    if latest and all(v.skipped for v in latest):
+        reasons = sorted({v.reason or "no reason given" for v in latest})
+        return Verdict("SKIPPED", None, None, 0, (), f"skipped: {', '.join(reasons)}")
+    if votes and not latest:
+        return Verdict("UNUSABLE", None, None, 0, (), "only machine answers where people were asked")
+    return Verdict("UNUSABLE", None, None, 0, (), "no answer with exactly one class")
