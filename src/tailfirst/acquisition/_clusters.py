@@ -1,0 +1,76 @@
+"""k-means over unit rows: k-means++ start, a few Lloyd iterations, all in NumPy and therefore the same everywhere."""
+
+import numpy as np
+
+from tailfirst.contracts import Floats, Ints, Vectors
+
+PER_CLUSTER = 256  # rows per cluster that the centroids are learned from (as faiss does)
+BLOCK = 16_384
+
+
+def pick(vectors: Vectors, count: int, iterations: int, rng: np.random.Generator) -> Ints:
+    """`count` distinct rows, for each cluster the member nearest its centroid; empty clusters are filled at random.
+
+    Callers hand rows over in the order of item ids: equal distances go to the first row.
+
+    Args:
+        vectors: (N, D) rows.
+        count: Clusters, at most N.
+        iterations: Lloyd iterations.
+        rng: Draws the sample and the start.
+    """
+    total = len(vectors)
+    if count <= 0 or count >= total:
+        return np.arange(max(0, min(count, total)))
+    sample = vectors
+    if total > PER_CLUSTER * count:
+        sample = vectors[np.sort(rng.choice(total, PER_CLUSTER * count, replace=False))]
+    centers = _plus_plus(sample, count, rng)
+    for _ in range(iterations):
+        labels, _ = assign(sample, centers)
+        centers = _means(sample, labels, centers)
+    labels, distances = assign(vectors, centers)
+    order = np.lexsort((distances, labels))
+    first = order[np.unique(labels[order], return_index=True)[1]]
+    missing = count - len(first)
+    others = np.setdiff1d(np.arange(total), first)
+    filled = rng.choice(others, missing, replace=False) if missing else others[:0]
+    return np.concatenate([first, filled]).astype(np.int64)
+
+
+def assign(vectors: Vectors, centers: Vectors) -> tuple[Ints, Floats]:
+    """(N,) nearest center and squared distance to it (less the row's own square)."""
+    labels, distances = np.empty(len(vectors), np.int64), np.empty(len(vectors))
+    squares = (centers**2).sum(axis=1)
+    for start in range(0, len(vectors), BLOCK):
+        block = squares - 2 * (vectors[start : start + BLOCK] @ centers.T)
+        labels[start : start + BLOCK] = block.argmin(axis=1)
+        distances[start : start + BLOCK] = block.min(axis=1)
+    own = (vectors.astype(np.float32) ** 2).sum(axis=1, dtype=np.float64)
+    return labels, np.maximum(distances + own, 0)
+
+
+def _plus_plus(vectors: Vectors, count: int, rng: np.random.Generator) -> Vectors:
+    """k-means++: each next center is drawn with probability proportional to its squared distance to the nearest one."""
+    own = (vectors**2).sum(axis=1, dtype=np.float64)
+    chosen = [int(rng.integers(len(vectors)))]
+    nearest = np.full(len(vectors), np.inf)
+    for _ in range(count - 1):
+        last = vectors[chosen[-1]]
+        nearest = np.minimum(nearest, np.maximum(own + own[chosen[-1]] - 2 * (vectors @ last), 0))
+        mass = nearest.cumsum()
+        if mass[-1] <= 0:  # every row lies on a center
+            chosen.append(int(rng.integers(len(vectors))))
+            continue
+        chosen.append(min(int(np.searchsorted(mass, rng.random() * mass[-1], side="right")), len(vectors) - 1))
+    start: Vectors = vectors[np.array(chosen)]
+    return start
+
+
+def _means(vectors: Vectors, labels: Ints, centers: Vectors) -> Vectors:
+    order = np.argsort(labels, kind="stable")
+    found, starts = np.unique(labels[order], return_index=True)
+    sums = np.add.reduceat(vectors[order].astype(np.float64), starts, axis=0)
+    result = centers.copy()
+    result[found] = (sums / np.diff(np.append(starts, len(labels)))[:, None]).astype(np.float32)
+    return result

@@ -1,0 +1,84 @@
+"""Scores from class probabilities, in blocks: nothing of size N x C is made (specs/methods.md M1)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tailfirst.contracts import Floats, Ints, PoolView
+from tailfirst.errors import Unavailable, UserError
+
+BLOCK = 8192
+TINY = 1e-300  # p ln p -> 0 for p -> 0
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What uncertainty scores need to know of each row; classes are rows of class_ids."""
+
+    entropy: Floats  # (N,) nats
+    first: Ints  # (N,) likeliest class; equal probabilities: the smaller class id
+    second: Ints  # (N,) next class (the same as `first` where there is only one)
+    margin: Floats  # (N,) p_(1) - p_(2)
+
+
+def look(view: PoolView) -> Looks:
+    """Entropy, margin and the two likeliest classes of every row.
+
+    Raises:
+        Unavailable: There is no model yet.
+        UserError: Probabilities that are NaN, negative, or do not sum to 1; names the item.
+    """
+    count = len(view.item_ids)
+    looks = Looks(np.empty(count), np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count))
+    for start, probs, classes in _blocks(view):
+        rows = slice(start, start + len(probs))
+        looks.entropy[rows] = entropy(probs)
+        order = _top_two(probs)
+        looks.first[rows], looks.second[rows] = classes[order[:, 0]], classes[order[:, -1]]
+        ahead = np.take_along_axis(probs, order, axis=1)
+        looks.margin[rows] = ahead[:, 0] - (ahead[:, 1] if probs.shape[1] > 1 else 0)
+    return looks
+
+
+def entropy(probs: Floats) -> Floats:
+    """(N,) -sum_c p ln p in nats."""
+    result: Floats = -(probs * np.log(np.maximum(probs, TINY))).sum(axis=1)
+    return np.maximum(result, 0)  # -0.0 and rounding below zero
+
+
+def _top_two(probs: Floats) -> Ints:
+    """(N, 2) columns of the largest and the next; ties: the first column."""
+    first: Ints = probs.argmax(axis=1)
+    if probs.shape[1] == 1:
+        return first[:, None]
+    rest = probs.copy()
+    rest[np.arange(len(probs)), first] = -1
+    return np.stack([first, rest.argmax(axis=1)], axis=1)
+
+
+def _blocks(view: PoolView) -> Iterator[tuple[int, Floats, Ints]]:
+    """Blocks of (start, (n, C) probabilities, (C,) class of each column).
+
+    Columns are sorted by class id, so that ties do not depend on the order of classes.
+    """
+    if view.probs is None:
+        raise Unavailable(
+            "this strategy needs class probabilities and there is no model yet; acquisition.cold_start is used"
+        )
+    classes = np.argsort(np.array(view.class_ids), kind="stable").astype(np.int64)
+    straight = bool((classes == np.arange(len(classes))).all())
+    for start in range(0, len(view.item_ids), BLOCK):
+        probs = view.probs[start : start + BLOCK]
+        _check(probs, view, start)
+        yield start, np.ascontiguousarray(probs if straight else probs[:, classes]), classes
+
+
+def _check(probs: Floats, view: PoolView, start: int) -> None:
+    good = np.isfinite(probs).all(axis=1) & (probs >= 0).all(axis=1) & (np.abs(probs.sum(axis=1) - 1) < 1e-3)
+    if not good.all():
+        row = start + int(np.argmin(good))
+        raise UserError(
+            f"item {view.item_ids[row]}: class probabilities must be finite, >= 0 and sum to 1; found "
+            f"{np.array2string(probs[row - start], threshold=8, precision=4)}; run adapt and predict again"
+        )

@@ -1,0 +1,59 @@
+"""Rows of a view in an order that does not depend on how the pool happens to be sorted."""
+
+import numpy as np
+
+from tailfirst.contracts import Floats, Ids, Ints, PoolView, Selection
+from tailfirst.errors import PoolExhausted
+
+
+def enough(view: PoolView, budget: int) -> None:
+    """Make sure that the view can fill the budget.
+
+    Raises:
+        PoolExhausted: Fewer rows than the budget.
+    """
+    if budget > len(view.item_ids):
+        raise PoolExhausted(
+            f"asked for {budget} items, the pool has {len(view.item_ids)} eligible ones; lower acquisition.budget to "
+            f"{len(view.item_ids)} or add items to the pool"
+        )
+
+
+def by_id(item_ids: Ids) -> Ints:
+    """(N,) rows sorted by item id."""
+    return np.argsort(item_ids, kind="stable").astype(np.int64)
+
+
+def best(scores: Floats, item_ids: Ids, count: int) -> Ints:
+    """The `count` rows with the highest scores, best first; equal scores in the order of their item ids."""
+    if count <= 0:
+        return np.zeros(0, np.int64)
+    if count < len(scores):
+        edge = np.partition(scores, len(scores) - count)[len(scores) - count]
+        above, ties = np.flatnonzero(scores > edge), np.flatnonzero(scores == edge)
+        ties = ties[np.argsort(item_ids[ties], kind="stable")][: count - len(above)]
+        rows = np.concatenate([above, ties])
+    else:
+        rows = np.arange(len(scores))
+    return rows[np.lexsort((item_ids[rows], -scores[rows]))].astype(np.int64)
+
+
+def subset(view: PoolView, rows: Ints) -> PoolView:
+    """The view of only these rows; labeled rows and counts stay."""
+    return PoolView(
+        item_ids=view.item_ids[rows],
+        vectors=view.vectors[rows],
+        class_ids=view.class_ids,
+        probs=None if view.probs is None else view.probs[rows],
+        labeled_vectors=view.labeled_vectors,
+        labeled_classes=view.labeled_classes,
+        n_labeled=view.n_labeled,
+        n_pending=view.n_pending,
+        n_retrieved=view.n_retrieved,
+        prototypes=view.prototypes,
+    )
+
+
+def ranked(rows: Ints, scores: Floats, reasons: tuple[str, ...]) -> Selection:
+    """A deterministic selection of these rows by score: no inclusion probability."""
+    return Selection(rows, scores[rows], np.full(len(rows), np.nan), reasons, ("score",) * len(rows))

@@ -1,0 +1,1 @@
+"""How good a candidate is, how sure that is, and whether it may replace another."""

@@ -1,0 +1,161 @@
+"""Campaigns in memory: a strategy or random draws against known answers (pure; `backtest` brings the answers).
+
+Every arm of a seed starts from the same part of the pool (a random `pool_share` of it, so that deterministic strategies
+vary over seeds too), learns with the same adaptation, and gets perfect answers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tailfirst import plugins
+from tailfirst.acquisition import _rows
+from tailfirst.config import Plugin
+from tailfirst.contracts import Floats, Ids, Ints, Model, PoolView, TrainSet, Vectors
+from tailfirst.errors import Unavailable
+from tailfirst.evaluation import summary
+from tailfirst.evaluation.intervals import values
+from tailfirst.evaluation.metrics import Scores
+
+SUBPOOL, PICKS, FIT, CONTROL = 10, 11, 12, 13  # streams of random numbers
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A task with all answers known, in memory."""
+
+    class_ids: tuple[str, ...]
+    item_ids: Ids  # (N,) pool items with an oracle answer
+    vectors: Vectors  # (N, D)
+    truth: Ints  # (N,)
+    known: TrainSet  # seed labels and retrieved rows, prototypes, encoder: what every arm starts with
+    captions: Floats  # (C,)
+    holdout_ids: Ids
+    holdout: Vectors  # (n, D)
+    holdout_truth: Ints
+    tail: NDArray[np.bool_]  # (C,)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The holdout scores after some labels; None where there was no model yet."""
+
+    n_labels: int  # seed labels included
+    scores: Scores | None
+    classes_seen: int
+    tail_bought: int  # labels of tail classes
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One arm with one seed; the first point is the one before any purchase."""
+
+    strategy: str
+    seed: int
+    points: tuple[Point, ...]
+
+
+def simulate(
+    world: World,
+    strategy: Plugin,
+    adaptation: Plugin,
+    *,
+    rounds: int,
+    budget: int,
+    seed: int,
+    cold_start: str = "kmeans",
+    pool_share: float = 0.8,
+) -> Curve:
+    """A whole campaign with perfect answers: no audit, no control slice, no money.
+
+    Raises:
+        PoolExhausted: The part of the pool is smaller than rounds * budget.
+    """
+    rows = _part(world, pool_share, seed)
+    bought = np.zeros(0, np.int64)
+    model = _fit(world, bought, adaptation, seed)
+    points = [_point(world, bought, model)]
+    for round_no in range(1, rounds + 1):
+        free = rows[~np.isin(rows, bought)]
+        view = _view(world, free, bought, None if model is None else model.probs(world.vectors[free]))
+        picks = _select(view, strategy, cold_start, budget, [seed, PICKS, round_no])
+        bought = np.concatenate([bought, free[picks]])
+        model = _fit(world, bought, adaptation, seed)
+        points.append(_point(world, bought, model))
+    return Curve(strategy.plugin, seed, tuple(points))
+
+
+def random_control(world: World, bought: Sequence[int], adaptation: Plugin, seeds: Sequence[int]) -> list[list[Point]]:
+    """For each number of bought labels one point per seed; a seed's draws are nested, as a campaign's are."""
+    result = []
+    for count in bought:
+        points = []
+        for seed in seeds:
+            order = _rows.by_id(world.item_ids)
+            drawn = order[np.random.default_rng([seed, CONTROL]).permutation(len(order))][:count]
+            points.append(_point(world, drawn, _fit(world, drawn, adaptation, seed)))
+        result.append(points)
+    return result
+
+
+def _part(world: World, share: float, seed: int) -> Ints:
+    order = _rows.by_id(world.item_ids)
+    size = round(share * len(order))
+    return np.sort(order[np.random.default_rng([seed, SUBPOOL]).choice(len(order), size, replace=False)])
+
+
+def _fit(world: World, bought: Ints, adaptation: Plugin, seed: int) -> Model | None:
+    known = world.known
+    train = replace(
+        known,
+        vectors=np.concatenate([world.vectors[bought], known.vectors]),
+        classes=np.concatenate([world.truth[bought], known.classes]),
+        retrieved=np.concatenate([np.zeros(len(bought), np.bool_), known.retrieved]),
+    )
+    rng = np.random.default_rng([seed, FIT])
+    try:
+        fitted: Model = plugins.load("adaptation", adaptation.plugin).fit(train, adaptation.params("adaptation"), rng)
+    except Unavailable:
+        return None
+    return fitted
+
+
+def _point(world: World, bought: Ints, model: Model | None) -> Point:
+    seeds = int((~world.known.retrieved).sum())
+    scores = None
+    if model is not None:
+        scores = values(summary.answers(world.holdout_ids, world.holdout_truth, model.probs(world.holdout), world.tail))
+    seen = np.unique(np.concatenate([world.truth[bought], world.known.classes[~world.known.retrieved]]))
+    return Point(seeds + len(bought), scores, len(seen), int(world.tail[world.truth[bought]].sum()))
+
+
+def _view(world: World, free: Ints, bought: Ints, probs: Floats | None) -> PoolView:
+    human = ~world.known.retrieved
+    classes = np.concatenate([world.truth[bought], world.known.classes[human]])
+    return PoolView(
+        item_ids=world.item_ids[free],
+        vectors=world.vectors[free],
+        class_ids=world.class_ids,
+        probs=probs,
+        labeled_vectors=np.concatenate([world.vectors[bought], world.known.vectors[human]]),
+        labeled_classes=classes,
+        n_labeled=np.bincount(classes, minlength=len(world.class_ids)).astype(np.float64),
+        n_pending=np.zeros(len(world.class_ids)),
+        n_retrieved=world.captions,
+        prototypes=world.known.prototypes,
+    )
+
+
+def _select(view: PoolView, strategy: Plugin, cold_start: str, budget: int, stream: list[int]) -> Ints:
+    for plugin in (strategy, Plugin(plugin=cold_start)):
+        try:
+            module, options = plugins.load("acquisition", plugin.plugin), plugin.params("acquisition")
+            rows: Ints = module.select(view, budget, options, np.random.default_rng(stream)).rows
+        except Unavailable:
+            if view.probs is not None:
+                raise
+            continue
+        return rows
+    raise Unavailable(f"neither {strategy.plugin} nor {cold_start} can choose without a model")
