@@ -196,6 +196,8 @@ def _read_images(ws: Workspace, rows: pa.Table) -> list[bytes]:
         if path is not None:
             data[row] = _read_file(ws, one, path)
         elif shard is not None:
+            if offset is None or length is None:
+                raise TaskFolderError(f"item {one} lies in data/{shard}, but its offset or length is missing")
             shards.setdefault(shard, []).append(_Place(row, offset, length))
         else:
             raise TaskFolderError(f"item {one} has no image (neither path nor shard), but the encoder reads images")

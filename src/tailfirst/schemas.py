@@ -18,7 +18,7 @@ ITEMS = pa.schema(
         pa.field("item_id", TEXT, nullable=False),
         pa.field("sha256", TEXT, nullable=False),
         pa.field("role", TEXT, nullable=False),  # pool | holdout
-        ("path", TEXT),  # relative to data/; one of path, shard, text, vector_row is set
+        ("path", TEXT),  # relative to data/; one of path, shard, text is set, with or without a vector_row, or it alone
         ("shard", TEXT),  # relative to data/; any file in which [offset, offset + length) is the image
         ("offset", INT),
         ("length", INT),

@@ -21,7 +21,11 @@ def make_task(request: InitRequest, name: str, modality: Modality, labels: Itera
     """
     classes = read_classes(request.classes) if request.classes else _from_labels(labels)
     templates = request.templates or DEFAULT_TEMPLATES[modality]
-    task = Task(name, modality, request.ontology_version, classes, templates)
+    try:
+        task = Task(name, modality, request.ontology_version, classes, templates)
+    except TaskFolderError as error:
+        where = request.classes or "the labels that were found; --classes FILE says which classes there are"
+        raise TaskFolderError(f"{error} (classes from {where})") from error
     return _with_synonyms(task, request.synonyms) if request.synonyms else task
 
 

@@ -34,21 +34,25 @@ def survey_tar(path: Path, labeled: bool) -> Iterator[Entry | Rejection]:
     """Every image of an uncompressed tar, with the offset of its bytes; sidecar files are passed over.
 
     Raises:
-        UserError: Missing, compressed, cut, or no tar.
+        UserError: Missing, compressed, cut, no tar, or without an image.
     """
     if not path.is_file():
         raise UserError(f"no file {path}")
+    images = 0
     try:
         with tarfile.open(path, mode="r:") as tar, path.open("rb") as file:
             while (member := tar.next()) is not None:
                 tar.members = []  # type: ignore[attr-defined]  # tarfile would keep every header in memory
                 if Path(member.name).suffix.lower() in pictures.SUFFIXES:
+                    images += 1
                     yield _survey_member(path, member, file, labeled)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise UserError(
             f"{path} is not a readable uncompressed tar: {error}; items are read in place by their offset, "
             "so a .tar.gz must be unpacked to .tar first"
         ) from error
+    if not images:
+        raise UserError(f"{path} holds no image; known: {', '.join(sorted(pictures.SUFFIXES))}")
 
 
 def survey_blob(source: BlobSource) -> Iterator[Entry | Rejection]:

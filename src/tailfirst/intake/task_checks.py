@@ -70,7 +70,7 @@ def content(ws: Workspace, items: pa.Table, where: str) -> Iterator[Problem]:
         item = str(one["item_id"][0])
         try:
             digest = _digest(ws, one)
-        except (TailfirstError, OSError) as error:
+        except (TailfirstError, OSError, ValueError, IndexError) as error:
             yield Problem(where, f"unreadable: {error}", (item,))
             continue
         if digest is not None and digest != one["sha256"][0].as_py():

@@ -20,6 +20,8 @@ from tailfirst.intake.write import TaskFacts, write_task
 from tailfirst.items import item_id
 from tailfirst.paths import Workspace
 
+_LISTED = 10  # refused rows in a message
+
 
 def init(
     root: Path, request: InitRequest, finish: Callable[[Workspace], object], progress: Progress = quiet
@@ -101,19 +103,14 @@ def _judge(ws: Workspace, gathered: _Gathered, request: InitRequest) -> None:
     for source, n in Counter(r.source for r in faults).items():
         total = gathered.rows_of[source]
         if n > request.max_rejected * total:
-            first = "; ".join(f"row {r.row}: {r.reason}" for r in faults if r.source == source)
+            first = "; ".join([f"row {r.row}: {r.reason}" for r in faults if r.source == source][:_LISTED])
             raise UserError(
                 f"{n:,} of {total:,} rows of {source} are unusable, more than --max-rejected {request.max_rejected:g}. "
-                f"{_first_ten(first)} All are listed in {listed}. Nothing was made."
+                f"The first: {first}. All are listed in {listed}. Nothing was made."
             )
     for role, remedy in (("pool", "give more items"), ("holdout", f"check {combinations.HOLDOUTS}")):
         if not any(item.role == role for item in gathered.facts.items):
             raise UserError(f"no item is left for the {role}; {remedy} (refused rows, if any: {listed})")
-
-
-def _first_ten(joined: str) -> str:
-    parts = joined.split("; row ")
-    return "The first: " + "; row ".join(parts[:10]) + "."
 
 
 def _make(ws: Workspace, gathered: _Gathered, request: InitRequest, campaign: str, progress: Progress) -> _Open:

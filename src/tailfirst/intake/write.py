@@ -61,7 +61,7 @@ def _items_table(items: Sequence[Item], places: Sequence[Place], request: InitRe
 
 
 def _source(item: Item, prefix: str | None) -> str:
-    where = f"{item.entry.source}#{item.entry.row}"
+    where = f"{item.entry.source}#{item.entry.key or item.entry.row}"
     return f"{prefix}: {where}" if prefix else where
 
 
