@@ -43,6 +43,7 @@ EFFECTS: dict[str, Task[..., str]] = {
     "mark_trained": records.mark_trained,
     "mark_evaluated": records.mark_evaluated,
     "promote": records.promote,
+    "commit_planned": records.commit_planned,
     "commit_outputs": records.commit_outputs,
     "log_report": records.log_report,
     "tag_round": records.tag_round,

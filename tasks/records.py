@@ -39,6 +39,18 @@ def promote(root: str, round_no: int) -> str:
 
 
 @task(
+    name="commit-planned",
+    task_run_name="commit-planned-round-{round_no}",
+    version="1",
+    cache_policy=EFFECT,
+    persist_result=True,
+)
+def commit_planned(root: str, round_no: int) -> str:
+    """Record the outputs that the batch was chosen from in DVC."""
+    return _act("commit_planned", root)
+
+
+@task(
     name="commit-outputs",
     task_run_name="commit-outputs-round-{round_no}",
     version="1",

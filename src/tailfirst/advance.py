@@ -62,6 +62,7 @@ def view(ctx: Context) -> RoundView:
         eligible_items=tracking.eligible_items(ctx),
         target_reached=tracking.target_reached(ctx),
         kill_switch=ledger.money.kill_switch(campaign),
+        opened_at=row.opened_at if row else None,
     )
 
 
@@ -92,7 +93,7 @@ def holding(ctx: Context) -> Iterator[Callable[[], None]]:
 
     def renew() -> None:
         nonlocal current
-        current = leases.renew(current, LEASE_S, ctx.now())
+        current = leases.renew(current, ctx.now())
 
     try:
         yield renew

@@ -8,7 +8,7 @@ An act that finds its work done says so and changes nothing.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tailfirst import stages, tracking, versioning
+from tailfirst import pipeline, stages, tracking, versioning
 from tailfirst.context import Context
 from tailfirst.errors import ConfigError
 from tailfirst.labeling import approve, collect, plan, quote, seal, submit
@@ -37,7 +37,7 @@ def acts(ctx: Context, step: Step) -> tuple[Act, ...]:
     match step.kind:
         case StepKind.PLAN:
             made = tuple(_stale(ctx, PLANNED))
-            kept = (Act("commit_outputs"),) if made else ()
+            kept = (Act("commit_planned"),) if made else ()
             return (Act("check_items"), *made, *kept, Act("check_batch"), Act("freeze"))
         case StepKind.QUOTE:
             return (Act("quote"),)
@@ -187,6 +187,12 @@ def _commit_outputs(ctx: Context, _: str | None) -> str:
     return "outputs committed to DVC"
 
 
+def _commit_planned(ctx: Context, _: str | None) -> str:
+    wanted = [i for i in pipeline.stage_ids(list(ctx.params.candidates)) if i.partition("@")[0] in PLANNED]
+    versioning.commit_outputs(ctx.ws, wanted)  # not the closing stages: they have not run on these inputs
+    return "outputs committed to DVC"
+
+
 def _tag_round(ctx: Context, _: str | None) -> str:
     row = ctx.ledger.rounds.current(ctx.params.campaign.name)
     done = []
@@ -228,6 +234,7 @@ ACTS: Mapping[str, Callable[[Context, str | None], str]] = {
     "mark_trained": _mark_trained,
     "mark_evaluated": _mark_evaluated,
     "promote": _promote,
+    "commit_planned": _commit_planned,
     "commit_outputs": _commit_outputs,
     "log_report": _only(tracking.log_report),
     "tag_round": _tag_round,

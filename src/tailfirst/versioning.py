@@ -4,12 +4,13 @@ Every call holds one lock (`ws.lock`): DVC refuses a second command in the same 
 take 0.1-0.3 s; `reproduce` runs the command line, because a stage must not share this process.
 """
 
+import logging
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,12 @@ class DataVersion:
 @contextmanager
 def _repo(ws: Workspace) -> Iterator[Any]:
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+    _quiet()
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
-    with locked(ws):
+    # DVC resolves targets and names stages relative to the current folder.
+    with locked(ws), chdir(ws.root):
         try:
             with Repo(str(ws.root)) as repo:
                 yield repo
@@ -54,6 +57,11 @@ def _repo(ws: Workspace) -> Iterator[Any]:
             raise ConfigError(f"{ws.root} is no DVC repository; `tailfirst init` makes a workspace") from error
         except DvcException as error:
             raise ConfigError(f"DVC in {ws.root}: {error}") from error
+
+
+def _quiet() -> None:
+    """DVC's hints ("To track the changes with git, run ...") are for people who typed the command."""
+    logging.getLogger("dvc").setLevel(logging.WARNING)
 
 
 def init_workspace(ws: Workspace) -> DataVersion:
@@ -78,6 +86,7 @@ def _dvc_init(ws: Workspace) -> None:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    _quiet()
     top = gitrepo.top_level(ws.root)
     try:
         Repo.init(str(ws.root), subdir=top != ws.root.resolve(), force=(ws.root / ".dvc").exists()).close()
