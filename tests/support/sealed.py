@@ -5,6 +5,7 @@ the same bytes.
 """
 
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -161,7 +162,7 @@ def _facts(ws: Workspace, want: Wish) -> dict[str, str]:
     pool = [r["item_id"] for r in rows if r["role"] == "pool"]
     artifacts.write_parquet(ws.holdout, _labeled(held, truth))
     artifacts.write_parquet(ws.oracle, _labeled(pool if want.oracle else [], truth))
-    artifacts.write_parquet(ws.seed_labels, _labeled([], truth))
+    artifacts.write_parquet(ws.seed_labels, schemas.LABELS.empty_table())
     artifacts.write_parquet(ws.labels, schemas.LABELS.empty_table())
     return {item: truth[item] for item in pool}
 
@@ -184,7 +185,8 @@ def batch(want: Wish, round_no: int, truth: dict[str, str]) -> list[dict[str, An
         reason = {"audit": "audit", "control": "random control", "quota": f"tail:{predicted}", "score": "margin"}[stage]
         rows.append({
             "item_id": item, "rank": rank, "purpose": "AUDIT" if stage == "audit" else "TRAIN",
-            "strategy": "tail_first", "stage": stage, "reason": reason, "score": None if stage == "audit" else round(float(rng.random()), 4),
+            "strategy": "tail_first", "stage": stage, "reason": reason,
+            "score": None if stage == "audit" else round(float(rng.random()), 4),
             "inclusion_probability": 0.0042 if stage in {"audit", "control"} else None, "predicted": predicted,
             "probability": round(0.35 + 0.6 * float(rng.random()), 4), "item_sha256": item + "0" * 44,
         })  # fmt: skip
@@ -229,7 +231,7 @@ def _answers(
             rows.append({
                 "key": key, "item_id": pick["item_id"], "revision": "1",
                 "annotator_id": f"ann-{(slot + round_no) % 4 + 1}",
-                "class_ids": [] if skipped else [answer], "skipped": skipped, "reason": "blurred" if skipped else "",
+                "class_ids": "" if skipped else answer, "skipped": skipped, "reason": "blurred" if skipped else "",
                 "started_at": at, "submitted_at": at + timedelta(seconds=len(rows)),
                 "work_s": round(2 + 6 * float(rng.random()), 1), "provenance": "HUMAN",
             })  # fmt: skip
@@ -240,7 +242,7 @@ def _labels(round_no: int, picks: list[dict[str, Any]], answers: list[dict[str, 
     rows = []
     for pick in picks:
         mine = [a for a in answers if a["item_id"] == pick["item_id"] and not a["skipped"]]
-        votes = [a["class_ids"][0] for a in mine]
+        votes = [a["class_ids"] for a in mine]
         best = max(sorted(set(votes)), key=votes.count, default=None)
         if best is None or votes.count(best) * 2 <= len(votes):
             continue
@@ -268,8 +270,9 @@ def _checks(want: Wish, round_no: int) -> list[dict[str, Any]]:
         {"suite": suite, "success": not (bad and suite == "deliveries"), "evaluated": 9, "rows": rows,
          "failed": 1 if bad and suite == "deliveries" else 0,
          "failed_ids": ["7d1f0c2a9be4"] if bad and suite == "deliveries" else [],
-         "details": [{"expectation": "expect_column_values_to_be_in_set", "column": "class_id", "failed": 1}]
-         if bad and suite == "deliveries" else []}
+         "details": json.dumps([{"expectation": "expect_column_values_to_be_in_set", "failed": 1, "severity": "warning",
+                                 "why": "classes are those of the ontology"}])
+         if bad and suite == "deliveries" else "[]"}
         for suite, rows in suites
     ]  # fmt: skip
 
@@ -285,9 +288,11 @@ def _round(ws: Workspace, want: Wish, round_no: int, n_labels: int, n_costs: int
         "quote": {"micros": n_costs * PRICE, "currency": "USD", "basis": "72 answers at 0.06 USD",
                   "valid_until": (at + timedelta(days=2)).isoformat()},
         "approval": {"cap_micros": n_costs * PRICE, "by": "maria", "at": (at - timedelta(hours=3)).isoformat()},
-        "vendor": "simulated", "strategy": "tail_first", "labels_before": before,
+        "vendor": {"name": "simulated", "order": f"order-{round_no}"},
+        "strategy": {"plugin": "tail_first", "options": {}}, "n_late": 0,
+        "labels_before": {"n": before, "sha256": "0" * 64},
         "metrics_before": {name: metrics(name, before, want) for name in names},
-        "choice_before": "linear_probe" if before else ("zero_shot" if want.zero_shot else None),
+        "choice_before": {"candidate": "linear_probe" if before else ("zero_shot" if want.zero_shot else None)},
         "files": {p.name: artifacts.sha256_file(p) for p in sorted(folder.iterdir())},
     }  # fmt: skip
 

@@ -208,9 +208,9 @@ def _unmeasured(after: State) -> str:
 
 def _money(sealed: Sealed) -> dict[str, Any]:
     quote, approval = sealed.record.get("quote") or {}, sealed.record.get("approval") or {}
-    micros, cap = quote.get("micros", quote.get("quote_micros")), approval.get("cap_micros")
+    micros, cap = quote.get("micros"), approval.get("cap_micros")
     return {
-        "approval": {"by": approval.get("by", approval.get("approved_by"))},
+        "approval": {"by": approval.get("by")},
         "quote": words.money(micros, sealed.currency) if micros is not None else None,
         "cap": words.money(cap, sealed.currency) if cap is not None else None,
     }
@@ -231,7 +231,11 @@ def _provenance(facts: _Facts, sealed: Sealed) -> tuple[Provenance, ...]:
         ),
         Provenance("encoder", "work/embeddings/manifest.json", facts.encoder or words.NOTHING),
         Provenance("ontology", "version", str(record.get("ontology_version") or words.NOTHING)),
-        Provenance("MLflow", f"experiment {facts.params.campaign.name}", f"tag round_no = {number}"),
+        Provenance(
+            "MLflow",
+            f"experiment {facts.params.campaign.name}",
+            f"tailfirst.key = {facts.params.campaign.name}/round-{number:04d}",
+        ),
     ]
     return tuple(rows)
 

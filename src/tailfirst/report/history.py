@@ -125,9 +125,7 @@ def label_rounds(ws: Workspace) -> list[int]:
 
 def _past(after: int, n_labels: int, cost: int, following: Mapping[str, Any]) -> State:
     kept = following.get("metrics_before") or {}
-    chosen = following.get("choice_before")
-    if isinstance(chosen, Mapping):
-        chosen = chosen.get("candidate")
+    chosen = (following.get("choice_before") or {}).get("candidate")
     return State(after, n_labels, cost, chosen, {name: parse(name, value) for name, value in kept.items() if value})
 
 

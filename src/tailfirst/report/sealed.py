@@ -95,8 +95,18 @@ class Sealed:
 
     @property
     def n_labels(self) -> int:
-        """Accepted labels, audit included."""
-        return sum(pick.label is not None for pick in self.picks)
+        """Accepted labels, audit and late ones included."""
+        return int(self.record.get("n_labels") or 0)
+
+    @property
+    def n_late(self) -> int:
+        """Of those, labels that an earlier round had ordered."""
+        return int(self.record.get("n_late") or 0)
+
+    @property
+    def vendor(self) -> str:
+        """The vendor's name."""
+        return str((self.record.get("vendor") or {}).get("name") or "an unnamed vendor")
 
     @property
     def cost_micros(self) -> int:
@@ -106,8 +116,7 @@ class Sealed:
     @property
     def strategy(self) -> str:
         """The acquisition strategy's name."""
-        found = self.record.get("strategy")
-        return str(found.get("plugin") if isinstance(found, Mapping) else found or "an unnamed strategy")
+        return str((self.record.get("strategy") or {}).get("plugin") or "an unnamed strategy")
 
     @property
     def currency(self) -> str:
@@ -128,7 +137,8 @@ def read_sealed(ws: Workspace, round_no: int) -> Sealed:
     by_item: dict[str, list[dict[str, Any]]] = {}
     for answer in answers:
         by_item.setdefault(answer["item_id"], []).append(answer)
-    batch = schemas.read(folder / "batch.parquet", schemas.BATCH).to_pylist()
+    path = folder / "batch.parquet"
+    batch = schemas.read(path, schemas.BATCH).to_pylist() if path.exists() else []
     return Sealed(
         round_no=round_no,
         record=record,
@@ -154,7 +164,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _pick(row: Mapping[str, Any], labels: Mapping[str, str], answers: Sequence[Mapping[str, Any]]) -> Pick:
-    counted = Counter(c for answer in answers if not answer["skipped"] for c in answer["class_ids"])
+    counted = Counter(c for answer in answers if not answer["skipped"] for c in class_ids(answer))
     return Pick(
         item_id=row["item_id"],
         rank=row["rank"],
@@ -170,6 +180,11 @@ def _pick(row: Mapping[str, Any], labels: Mapping[str, str], answers: Sequence[M
     )
 
 
+def class_ids(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    """The classes of an answer: the sealed table keeps them comma separated."""
+    return tuple(filter(None, str(answer["class_ids"] or "").split(",")))
+
+
 def _annotators(answers: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> tuple[Annotator, ...]:
     names = sorted({answer["annotator_id"] for answer in answers})
     return tuple(_annotator(name, [a for a in answers if a["annotator_id"] == name], labels) for name in names)
@@ -183,7 +198,7 @@ def _annotator(name: str, answers: Sequence[Mapping[str, Any]], labels: Mapping[
         answers=len(answers),
         skipped=sum(bool(a["skipped"]) for a in answers),
         judged=len(given),
-        agreed=sum(labels[a["item_id"]] in a["class_ids"] for a in given),
+        agreed=sum(labels[a["item_id"]] in class_ids(a) for a in given),
         work_s=median(times) if times else None,
     )
 
@@ -199,7 +214,6 @@ def _checks(path: Path) -> tuple[Check, ...]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TaskFolderError(f"{path} cannot be read: {error}; `dvc checkout` restores it") from error
-    rows = value if isinstance(value, list) else value.get("checks", [])
     return tuple(
         Check(
             suite=str(row["suite"]),
@@ -208,21 +222,13 @@ def _checks(path: Path) -> tuple[Check, ...]:
             rows=int(row.get("rows") or 0),
             failed=int(row.get("failed") or 0),
             failed_ids=tuple(map(str, row.get("failed_ids") or ())),
-            details=_details(row.get("details", row.get("details_json"))),
+            details=_details(row.get("details") or ""),
         )
-        for row in rows
+        for row in value
     )
 
 
-def _details(value: Any) -> tuple[str, ...]:
-    """One line per failed expectation, whatever shape the gate wrote."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return (value,) if value else ()
-    if isinstance(value, Mapping):
-        value = [value] if value else []
-    return tuple(
-        ", ".join(f"{k} {v}" for k, v in row.items()) if isinstance(row, Mapping) else str(row) for row in value or ()
-    )
+def _details(text: str) -> tuple[str, ...]:
+    """One line per expectation that was not met: why, how often, how bad."""
+    rows = json.loads(text or "[]")
+    return tuple(f"{row['why']}: {row['failed']} ({row['severity']})" for row in rows)

@@ -135,7 +135,8 @@ def change_bar(title: str, before: float | None, after: float | None) -> Markup:
 
 def ticks(low: float, high: float, count: int) -> list[float]:
     """Round numbers from at or below `low` to at or above `high`, about `count` steps apart."""
-    span = high - low if high > low else max(abs(high), 1.0) * 0.2
+    size = max(abs(low), abs(high), 1.0)
+    span = high - low if high - low > 1e-6 * size else 0.2 * size
     raw = span / count
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * factor for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if power * factor >= raw * 0.999999)

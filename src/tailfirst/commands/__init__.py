@@ -1,0 +1,1 @@
+"""The commands of `tailfirst`, one module per job; heavy imports stand inside the functions."""

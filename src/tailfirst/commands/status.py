@@ -1,0 +1,48 @@
+"""`tailfirst status`: where the round stands, what it waits for, money, last measures."""
+
+from typing import TYPE_CHECKING
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from tailfirst.commands import shell
+
+if TYPE_CHECKING:
+    from tailfirst.status import Standing
+
+
+def status(command: typer.Context, as_json: shell.AsJson = False) -> None:
+    """Where the round stands and what it waits for."""
+    from tailfirst.status import as_data, standing
+
+    with shell.opened(command) as ctx:
+        found = standing(ctx)
+    if as_json:
+        shell.emit(as_data(found))
+    else:
+        show(found)
+
+
+def show(found: "Standing") -> None:
+    """The standing for a terminal."""
+    from tailfirst.report.words import measured, money
+
+    console = shell.console()
+    where = f"round {found.round_no} is {found.state}" if found.round_no else "no round yet"
+    console.print(f"[bold]{escape(found.campaign)}[/bold]: {where}, {found.sealed_rounds} sealed")
+    color = "yellow" if found.waits else "green"
+    console.print(f"next: [{color}]{found.step.kind.value}[/{color}], {escape(found.step.why)}", soft_wrap=True)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for state, count in found.counts.items():
+        table.add_row("tasks", state.lower().replace("_", " "), str(count))
+    cash = found.money
+    for name, amount in (("spent", cash.accrued), ("reserved", cash.reserved), ("left", cash.left)):
+        table.add_row("money", name, money(amount, cash.currency))
+    table.add_row("labels", "may train", str(found.n_labels))
+    for name, value in found.values.items():
+        table.add_row(f"{found.chosen}", name.replace("_", " "), measured(value))
+    console.print(table)
+    if found.values:
+        after = f"round {found.measured_after}" if found.measured_after else "no round"
+        console.print(f"[dim]measured after {after}; with bootstrap intervals[/dim]")
