@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Select, select
 
 from tailfirst.artifacts import canonical_json
 from tailfirst.ledger.engine import Database
-from tailfirst.ledger.tables import AnnotationRecord, Base, Budget, Cost, Delivery, Round, Task
+from tailfirst.ledger.tables import AnnotationRecord, Budget, Cost, Delivery, Round, Task
+from tailfirst.ledger.types import Base
 
 # No wall-clock times, no fencing tokens, no ids that a vendor or a database hands out. Events are left out because a
 # crash adds a detour (OUTBOX > UNKNOWN > SUBMITTED); the states are their fold.

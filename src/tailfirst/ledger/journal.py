@@ -11,7 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tailfirst.errors import Conflict, LedgerError
 from tailfirst.ledger import transitions
-from tailfirst.ledger.tables import Base, Budget, Event, Round, Task
+from tailfirst.ledger.tables import Budget, Event, Round, Task
+from tailfirst.ledger.types import Base
 
 R = TypeVar("R")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -26,6 +27,7 @@ def config(connection: Connection | None = None) -> Config:
     return made
 
 
+@cache
 def revisions() -> tuple[str, ...]:
     """All revisions of this program, newest first."""
     return tuple(script.revision for script in ScriptDirectory.from_config(config()).walk_revisions())

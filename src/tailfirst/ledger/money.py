@@ -28,7 +28,17 @@ class Money:
         self._database = database
 
     def caps(self, campaign: str, cap_micros: int, currency: str | None = None) -> MoneyStatus:
-        """Set the campaign's cap. A cap below what is committed becomes exactly that: nothing more can be bought."""
+        """Set the campaign's cap; call it whenever a workspace is opened, so that params.yaml decides.
+
+        Before the first call the cap is 0: nothing can be approved or bought. A cap below what is committed becomes
+        exactly that: nothing more can be bought. Setting what is set already takes no lock.
+
+        Raises:
+            LedgerError: The campaign counts in another currency.
+        """
+        there = self.status(campaign)
+        if there.cap == cap_micros and currency in {None, there.currency}:
+            return there
         with self._database.write() as connection:
             budget = lock_campaign(connection, campaign)
             _one_currency(campaign, budget, currency)

@@ -56,8 +56,8 @@ def approve(connection: Connection, row: Row[Any], budget: Row[Any], cap_micros:
     if priced and reach == 0:
         raise OverCap(
             f"round {row.round_no} of {row.campaign!r}: the first of {len(priced)} tasks costs "
-            f"{priced[0].price_micros} micros; the approval allows {cap_micros}, the campaign has {left} left; "
-            "raise money.cap_campaign or approve more"
+            f"{priced[0].price_micros} micros; the approval allows {cap_micros}, the campaign has {left} of its cap "
+            f"{budget.cap} left; raise money.cap_campaign or approve more"
         )
     note = f"cap {cap_micros} micros: {reach} of {len(priced)} tasks"
     values = {"cap_micros": cap_micros, "approved_by": act.actor, "approved_at": act.at}

@@ -6,46 +6,22 @@ Only `events` and `cost_lines` tell history; both are append-only and no code up
 from datetime import datetime
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
-    MetaData,
-    Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from tailfirst.ledger.transitions import ROUND_STATES, TASK_STATES
-from tailfirst.ledger.types import RowId, TextTuple, UtcDateTime
+from tailfirst.ledger.types import Base, RowId, one_of
 
 PURPOSES = ("TRAIN", "GOLD", "AUDIT", "RELABEL", "CALIBRATION")
 COST_KINDS = ("ESTIMATED", "ACCRUED", "INVOICED", "ADJUSTED")
 PROVENANCES = ("HUMAN", "MACHINE", "UNKNOWN")
 CHARGES = "kind IN ('ESTIMATED', 'ACCRUED') AND key IS NOT NULL"
-
-
-def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
-    """A CHECK that a text column holds one of these words."""
-    words = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({words})", name=column)
-
-
-class Base(DeclarativeBase):
-    """Names every constraint, because SQLite can only change what has a name."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {str: Text(), int: BigInteger(), datetime: UtcDateTime(), tuple[str, ...]: TextTuple()}  # noqa: RUF012
 
 
 class Budget(Base):

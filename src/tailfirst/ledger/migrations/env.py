@@ -5,7 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from tailfirst.ledger.tables import Base
+from tailfirst.ledger import tables
 from tailfirst.ledger.types import TextTuple, UtcDateTime
 
 
@@ -22,7 +22,7 @@ def run() -> None:
     """Run inside the caller's transaction; tables are rebuilt on SQLite, which cannot alter them (trap L6)."""
     context.configure(
         connection=context.config.attributes["connection"],
-        target_metadata=Base.metadata,
+        target_metadata=tables.Budget.metadata,
         render_as_batch=True,
         render_item=render_item,
         compare_type=True,
