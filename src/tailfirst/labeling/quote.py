@@ -61,6 +61,6 @@ def _check_capabilities(ctx: Context) -> None:
     offered = ctx.vendor.capabilities()
     if ctx.params.round.overlap > offered.overlap_max:
         raise ConfigError(
-            f"round.overlap is {ctx.params.round.overlap}; vendor {ctx.vendor.name} gives at most {offered.overlap_max} "
-            "answers per item"
+            f"round.overlap is {ctx.params.round.overlap}; vendor {ctx.vendor.name} gives at most "
+            f"{offered.overlap_max} answers per item"
         )
