@@ -66,7 +66,8 @@ def event_of(campaign: str, round_no: int, key: str | None, states: tuple[str, s
 def insert_ignore(connection: Connection, table: type[Base], values: dict[str, Any]) -> bool:
     """Insert unless a row with the same key is there; says whether it was inserted."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    wanted = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    return connection.execute(wanted.returning(*table.__table__.primary_key)).first() is not None
 
 
 def lock_campaign(connection: Connection, campaign: str) -> Row[Any]:
