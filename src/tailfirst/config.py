@@ -120,20 +120,23 @@ class Control(Section):
 
 
 class Params(Section):
-    """Everything that changes a result, and nothing else."""
+    """Everything that changes a result, and nothing else.
+
+    Every section must stand in the file, be it empty (`control: {}`): DVC cannot watch what is not there.
+    """
 
     campaign: Campaign
     encoder: Plugin
-    retrieval: Retrieval = Retrieval()
+    retrieval: Retrieval
     candidates: dict[str, Plugin]
-    evaluation: Evaluation = Evaluation()
-    choice: Choice = Choice()
+    evaluation: Evaluation
+    choice: Choice
     acquisition: Acquisition
     vendor: Plugin
-    round: Round = Round()
-    money: Money = Money()
-    stopping: Stopping = Stopping()
-    control: Control = Control()
+    round: Round
+    money: Money
+    stopping: Stopping
+    control: Control
 
     def check_plugins(self) -> None:
         """Validate every plugin's options before anything runs.

@@ -101,6 +101,11 @@ class Workspace:
         return self.work / "synonym_counts.parquet"
 
     @property
+    def retrieval_summary(self) -> Path:
+        """What the retrieval saw, kept and dropped, and why."""
+        return self.work / "retrieval.json"
+
+    @property
     def embeddings(self) -> Path:
         """Folder: items.npy + items.parquet, open.npy + open.parquet, prototypes.npy (maybe), manifest.json."""
         return self.work / "embeddings"

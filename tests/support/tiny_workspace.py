@@ -22,7 +22,14 @@ def params(**changes: Any) -> dict[str, Any]:
         "retrieval": {"enabled": False},
         "candidates": {"zero_shot": {"plugin": "zero_shot"}, "linear_probe": {"plugin": "linear_probe"}},
         "evaluation": {"bootstrap": 100},
-        "acquisition": {"strategy": {"plugin": "tail_first"}, "budget": 8, "audit_share": 0.1, "audit_min": 1, "control_share": 0.1},
+        "choice": {"metric": "balanced_accuracy"},
+        "acquisition": {
+            "strategy": {"plugin": "tail_first"},
+            "budget": 8,
+            "audit_share": 0.1,
+            "audit_min": 1,
+            "control_share": 0.1,
+        },
         "vendor": {"plugin": "simulated", "seed": 5},
         "round": {"overlap": 1, "sla_hours": 48, "quorum": 0.9},
         "money": {"currency": "USD", "auto_approve": 50, "cap_round": 50, "cap_campaign": 100},
@@ -62,7 +69,10 @@ def make(root: Path, n_pool: int = 60, n_holdout: int = 40, dim: int = 16, **cha
     labeled = {role: [i for i in rows if roles[i] == role] for role in ("pool", "holdout")}
     write_parquet(ws.items, pa.table(columns, schema=schemas.ITEMS))
     for path, role in ((ws.oracle, "pool"), (ws.holdout, "holdout")):
-        table = {"item_id": [digests[i][:20] for i in labeled[role]], "class_id": [CLASSES[classes[i]] for i in labeled[role]]}
+        table = {
+            "item_id": [digests[i][:20] for i in labeled[role]],
+            "class_id": [CLASSES[classes[i]] for i in labeled[role]],
+        }
         write_parquet(path, pa.table(table, schema=schemas.LABELED))
     write_parquet(ws.seed_labels, schemas.LABELS.empty_table())
     write_parquet(ws.labels, schemas.LABELS.empty_table())
