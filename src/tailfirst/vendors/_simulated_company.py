@@ -1,6 +1,6 @@
 """What happens on the simulated vendor's side: tasks are created, people work, charges arise, faults strike."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -120,6 +120,17 @@ class Company:
         rows, job = session.results(vendor_id), session.job(vendor_id)
         return rows[::-1] if job and wire.hits(self.params, "out_of_order", job) else rows
 
+    def cancel(self, session: Session, vendor_id: str) -> Literal["CANCELED", "TOO_LATE", "NOT_FOUND"]:
+        """Take a labeling task back: only before somebody has answered or, for late ones, begun."""
+        job = session.job(vendor_id)
+        if job is None:
+            return "NOT_FOUND"
+        begun = bool(session.results(vendor_id)) or wire.hits(self.params, "late_label", job)
+        if begun or self.params.cancel == "NONE":
+            return "TOO_LATE"
+        session.cancel(vendor_id)
+        return "CANCELED"
+
     def _return(self, session: Session, order: BatchRow, job: Job, elapsed: timedelta) -> None:
         made = wire.results(self.params, order, job, self.truth[job.item_id], self.class_ids, elapsed)
         fresh = [row for row in made if session.add_result(row)]
@@ -149,17 +160,3 @@ class Company:
 def price_of(prices: Prices, purpose: str) -> int:
     """Micros of one answer."""
     return int(getattr(prices, purpose))
-
-
-def cancel(session: Session, vendor_ids: Sequence[str]) -> dict[str, Literal["CANCELED", "TOO_LATE", "NOT_FOUND"]]:
-    """Take back what has no result yet."""
-    said: dict[str, Literal["CANCELED", "TOO_LATE", "NOT_FOUND"]] = {}
-    for vendor_id in vendor_ids:
-        if session.job(vendor_id) is None:
-            said[vendor_id] = "NOT_FOUND"
-        elif session.results(vendor_id):
-            said[vendor_id] = "TOO_LATE"
-        else:
-            session.cancel(vendor_id)
-            said[vendor_id] = "CANCELED"
-    return said

@@ -1,7 +1,7 @@
 """Options of the simulated vendor: prices, people, speed and armed faults."""
 
 from datetime import timedelta
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -124,6 +124,7 @@ class Params(_Options):
     max_batch: int = Field(500, ge=1)
     page_size: int = Field(1000, ge=1)
     idempotency: Idempotency = "NATIVE"
+    cancel: Literal["ANY", "NONE"] = "ANY"  # whether labeling tasks without an answer can be taken back
     faults: tuple[Fault, ...] = ()
 
     @field_validator("annotators")

@@ -42,7 +42,7 @@ from tailfirst.port import (
 from tailfirst.vendors import _simulated_wire as wire
 from tailfirst.vendors._simulated_answers import answers
 from tailfirst.vendors._simulated_book import Book, EventRow, Job
-from tailfirst.vendors._simulated_company import NO_ANSWERS, Company, Created, cancel, price_of
+from tailfirst.vendors._simulated_company import NO_ANSWERS, Company, Created, price_of
 from tailfirst.vendors._simulated_params import Params
 
 __all__ = ["Params", "SimulatedVendor", "answers", "load", "read_truth"]
@@ -90,9 +90,9 @@ class SimulatedVendor:
         """What this vendor can do."""
         return Capabilities(
             idempotency=self.params.idempotency, idempotency_ttl_s=None, key_max_chars=128,
-            max_batch=self.params.max_batch, staging=True, cancel="ANY", review=False, rework=False, prelabels=False,
-            gold=False, overlap_max=len(self.params.annotators), dynamic_overlap=False, push="NONE", revisions=True,
-            cost="PER_TASK", retention_days=None, workforce="INTERNAL",
+            max_batch=self.params.max_batch, staging=True, cancel=self.params.cancel, review=False, rework=False,
+            prelabels=False, gold=False, overlap_max=len(self.params.annotators), dynamic_overlap=False, push="NONE",
+            revisions=True, cost="PER_TASK", retention_days=None, workforce="INTERNAL",
         )  # fmt: skip
 
     def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
@@ -201,7 +201,7 @@ class SimulatedVendor:
     def cancel(self, refs: Sequence[TaskRef], key: str) -> CancelReport:  # noqa: ARG002 - repeating is harmless anyway
         """Take back what has no result yet."""
         with self._company.call("cancel") as (session, _):
-            said = cancel(session, [ref.vendor_id for ref in refs])
+            said = {ref.vendor_id: self._company.cancel(session, ref.vendor_id) for ref in refs}
         return CancelReport(tuple(ItemOutcome(ref.key, ref, "", said[ref.vendor_id]) for ref in refs))
 
     def costs(self, batch: BatchRef) -> Sequence[CostLine]:

@@ -171,11 +171,12 @@ def step(ctx: Context) -> str:
     return STEPS[row.state][0](ctx)
 
 
-def run_round(ctx: Context, most: int = 60) -> list[str]:
-    """Acts until a round is reported; the batch must have been written."""
+def run_round(ctx: Context, hours: float = 0.0, most: int = 60) -> list[str]:
+    """Acts until a round is reported; the batch must have been written. `hours` pass on our clock between acts."""
     said = [step(ctx)]
     while said and ctx.ledger.rounds.current("tiny").state != "REPORTED":  # type: ignore[union-attr]
         assert len(said) < most, said
+        ctx.now.forward(hours=hours)  # type: ignore[attr-defined]
         said.append(step(ctx))
     return said
 

@@ -1,0 +1,216 @@
+"""Every fault that the simulated vendor can make: charges = accrued, no item paid twice, no answer lost."""
+
+from typing import Any
+
+import pytest
+
+from tailfirst.errors import AuthRefused, Retryable, VendorConflict
+from tailfirst.labeling import collect, submit
+from tailfirst.vendors._simulated_params import IMPLEMENTED
+
+HARMLESS: dict[str, dict[str, Any]] = {
+    "create_timeout_before": {"name": "create_timeout", "at_call": 1},
+    "create_timeout_after": {"name": "create_timeout", "at_call": 1, "after_commit": True},
+    "conflict_409": {"name": "conflict_409", "rate": 0.5},
+    "batch_partial": {"name": "batch_partial", "keep": 310, "of": 1310, "at_call": 1},
+    "duplicate_event": {"name": "duplicate_event", "rate": 1.0},
+    "out_of_order": {"name": "out_of_order", "rate": 1.0},
+    "cursor_skip": {"name": "cursor_skip", "rate": 0.6},
+    "label_changed": {"name": "label_changed", "rate": 0.5},
+}
+EXPERTS = [{"id": "e1", "skill": 1.0}, {"id": "e2", "skill": 1.0}, {"id": "e3", "skill": 1.0}]
+
+
+def books_agree(world: Any, ctx: Any) -> None:
+    charged = sorted((c.key, c.amount_micros) for c in world.book.charges())
+    assert charged == sorted((c.key, c.amount_micros) for c in ctx.ledger.money.lines("tiny"))
+    assert len({key for key, _ in charged}) == len(charged)
+    assert ctx.ledger.money.status("tiny").accrued == sum(amount for _, amount in charged)
+
+
+@pytest.mark.parametrize("idempotency", ["NATIVE", "EMULATED", "NONE"])
+@pytest.mark.parametrize("name", sorted(HARMLESS))
+def test_fault_that_costs_nothing(world: Any, runner: Any, name: str, idempotency: str) -> None:
+    world.vendor.update(annotators=EXPERTS, faults=[HARMLESS[name]], idempotency=idempotency, max_batch=5)
+    world.batch(world.pool()[:8])
+    world.round["sla_hours"] = 1
+    with world.context() as ctx:
+        runner(ctx, hours=1)
+        books_agree(world, ctx)
+        assert ctx.ledger.rounds.counts("tiny", 1) == {"ACCEPTED": 8}
+    truth = world.truth()
+    assert {r["item_id"]: r["class_id"] for r in world.labels()} == {i: truth[i] for i in world.pool()[:8]}
+
+
+def test_unknown_class_is_quarantined_and_paid(world: Any, runner: Any) -> None:
+    world.batch(world.pool()[:6])
+    bad = world.pool()[2]
+    world.vendor.update(annotators=EXPERTS, faults=[{"name": "label_unknown_class", "items": [bad]}])
+    with world.context() as ctx:
+        runner(ctx)
+        books_agree(world, ctx)
+        assert ctx.ledger.rounds.counts("tiny", 1) == {"ACCEPTED": 5, "CLOSED_UNLABELED": 1}
+        (held,) = [d for d in ctx.ledger.deliveries.raw("tiny", 1) if d.quarantine_reason]
+        assert "not in ontology 1: " in held.quarantine_reason
+        assert "(retired)" in held.quarantine_reason
+        assert bad not in {t.item_id for t in ctx.ledger.tasks.in_flight("tiny")}
+    assert bad not in {r["item_id"] for r in world.labels()}
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("payload_malformed", "unreadable"), ("answers_swapped", "answers swapped?")]
+)
+def test_unusable_bytes_are_kept_and_quarantined(world: Any, runner: Any, fault: str, reason: str) -> None:
+    world.batch(world.pool()[:6])
+    world.vendor.update(annotators=EXPERTS, faults=[{"name": fault, "rate": 0.5}])
+    with world.context() as ctx:
+        runner(ctx)
+        books_agree(world, ctx)
+        raw = ctx.ledger.deliveries.raw("tiny", 1)
+        held = [d for d in raw if d.quarantine_reason]
+        assert len(raw) == 6
+        assert 0 < len(held) < 6
+        assert all(reason in (d.quarantine_reason or "") for d in held)
+    assert len(world.labels()) == 6 - len(held)
+
+
+def test_unreachable_asset_is_skipped_and_not_asked_again(world: Any, runner: Any) -> None:
+    world.batch(world.pool()[:4])
+    bad = world.pool()[3]
+    world.vendor.update(faults=[{"name": "asset_unreachable", "items": [bad]}])
+    with world.context() as ctx:
+        runner(ctx)
+        books_agree(world, ctx)
+        assert ctx.ledger.tasks.ignored("tiny") == {bad}
+        (task,) = ctx.ledger.tasks.by_item("tiny", bad)
+        assert task.reason == "skipped: asset not reachable"
+
+
+def test_machine_answers_never_become_audit_labels(world: Any, runner: Any) -> None:
+    world.batch(world.pool()[:4], n_audit=2)
+    world.vendor.update(faults=[{"name": "machine_labeled", "rate": 1.0}])
+    with world.context() as ctx:
+        runner(ctx)
+        assert {a.provenance for a in ctx.ledger.deliveries.annotations("tiny", 1)} == {"MACHINE"}
+    assert {r["purpose"] for r in world.labels()} == {"TRAIN"}
+
+
+def late_round(world: Any, ctx: Any, runner: Any) -> str:
+    """A round that closes at its SLA with one answer missing; the item."""
+    late = world.pool()[1]
+    world.batch(world.pool()[:4])
+    runner(ctx, hours=1)
+    assert late not in {r["item_id"] for r in world.labels()}
+    return str(late)
+
+
+@pytest.mark.parametrize("cancel", ["ANY", "NONE"])
+def test_late_label_goes_into_the_next_export(world: Any, runner: Any, cancel: str) -> None:
+    late = world.pool()[1]
+    world.round.update(sla_hours=3, quorum=0.7)
+    world.vendor.update(annotators=EXPERTS, faults=[{"name": "late_label", "items": [late]}], cancel=cancel)
+    world.vendor["hours_per_poll"] = 50
+    with world.context() as ctx:
+        assert late_round(world, ctx, runner) == late
+        first = sorted(p.read_bytes() for p in world.ws.sealed(1).iterdir())
+        state = ctx.ledger.tasks.by_item("tiny", late)[0].state
+        assert state == ("TOO_LATE" if cancel == "ANY" else "CLOSED_UNLABELED")
+        assert (late in {t.item_id for t in ctx.ledger.tasks.in_flight("tiny")}) == (cancel == "ANY")
+        for start in (4, 8):
+            world.batch(world.pool()[start : start + 4])
+            runner(ctx)
+        (row,) = [r for r in world.labels() if r["item_id"] == late]
+        assert row["late_for_round"] == 1
+        assert row["round_no"] in {2, 3}
+        assert row["class_id"] == world.truth()[late]
+        assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "ACCEPTED"
+        assert sorted(p.read_bytes() for p in world.ws.sealed(1).iterdir()) == first
+        books_agree(world, ctx)
+        assert ctx.ledger.money.status("tiny").reserved == 0
+
+
+def test_what_did_not_come_is_taken_back_and_may_be_bought_again(world: Any, runner: Any) -> None:
+    world.round.update(sla_hours=1, quorum=0.2)
+    world.vendor.update(annotators=EXPERTS, hours_per_poll=0.5, latency={"median_s": 3600, "p95_s": 40000})
+    world.batch(world.pool()[:8])
+    with world.context() as ctx:
+        runner(ctx, hours=1)
+        states = ctx.ledger.rounds.counts("tiny", 1)
+        assert states.get("CANCELED", 0) > 0
+        assert ctx.ledger.money.status("tiny").reserved == 0
+        missing = sorted(set(world.pool()[:8]) - {r["item_id"] for r in world.labels()})
+        world.batch(missing)
+        world.round["sla_hours"] = 72
+    world.vendor["hours_per_poll"] = 24
+    with world.context() as ctx:
+        runner(ctx)
+        assert {t.attempt for t in ctx.ledger.tasks.list("tiny", 2) if t.purpose == "TRAIN"} <= {1, 2}
+        books_agree(world, ctx)
+    assert len(world.labels()) == 8
+
+
+def test_service_faults_leave_the_round_where_it_was(world: Any, runner: Any) -> None:
+    world.batch(world.pool()[:4])
+    world.vendor["faults"] = [{"name": "vendor_down", "at_call": 4}, {"name": "rate_limited", "at_call": 9}]
+    with world.context() as ctx:
+        failures = 0
+        while not failures or ctx.ledger.rounds.current("tiny").state != "REPORTED":
+            try:
+                runner(ctx)
+            except Retryable:
+                failures += 1
+        assert failures == 2
+        books_agree(world, ctx)
+    assert len(world.labels()) == 4
+
+
+def test_refused_key_ends_at_once(world: Any, runner: Any) -> None:
+    world.batch(world.pool()[:4])
+    world.vendor["faults"] = [{"name": "auth_revoked", "at_call": 4}]
+    with world.context() as ctx, pytest.raises(AuthRefused):
+        runner(ctx)
+
+
+def test_empty_balance_pauses_and_resumes(world: Any, runner: Any, stepper: Any) -> None:
+    world.batch(world.pool()[:4])
+    world.vendor["faults"] = [{"name": "balance_empty", "at_call": 4}]
+    with world.context() as ctx:
+        for _ in range(3):
+            stepper(ctx)
+        assert "is paused" in submit.submit(ctx)
+        assert "is paused" in submit.submit(ctx)
+        row = ctx.ledger.rounds.current("tiny")
+        assert row.pause_reason.startswith("budget: ")
+        ctx.ledger.rounds.pause("tiny", 1, None, ctx.now(), "me")
+        runner(ctx)
+        books_agree(world, ctx)
+
+
+def test_other_ontology_at_the_vendor_orders_nothing(world: Any, runner: Any) -> None:
+    world.batch(world.pool()[:4])
+    world.vendor["faults"] = [{"name": "ontology_drift", "at_call": 2}]
+    with world.context() as ctx:
+        with pytest.raises(VendorConflict, match="holds other classes"):
+            runner(ctx)
+        assert ctx.ledger.rounds.counts("tiny", 1) == {"OUTBOX": 4}
+        runner(ctx)
+        books_agree(world, ctx)
+
+
+def test_every_implemented_fault_is_tested() -> None:
+    here = set(HARMLESS) | {
+        "create_timeout", "label_unknown_class", "payload_malformed", "answers_swapped", "asset_unreachable",
+        "machine_labeled", "late_label", "vendor_down", "rate_limited", "auth_revoked", "balance_empty",
+        "ontology_drift",
+    }  # fmt: skip
+    assert set(IMPLEMENTED) <= here
+
+
+def test_a_poll_without_news_is_fine(world: Any, ctx: Any, stepper: Any) -> None:
+    world.vendor["hours_per_poll"] = 0.001
+    with world.context() as slow:
+        world.batch(world.pool()[:4])
+        for _ in range(4):
+            stepper(slow)
+        assert "0 new deliveries" in collect.collect(slow)
+        assert slow.ledger.rounds.current("tiny").state == "OPEN"
