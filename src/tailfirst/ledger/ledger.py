@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from tailfirst.errors import UserError
 from tailfirst.ledger import dump
@@ -39,8 +39,10 @@ class Ledger:
 
         database = Database(url)
         try:
+            with database.read():
+                pass
             migrate.upgrade(database)
-        except OperationalError as error:
+        except DBAPIError as error:
             database.close()
             raise UserError(f"the ledger at {hidden(database.url)} cannot be opened: {error.orig}") from error
         except BaseException:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 
-from tailfirst.errors import Conflict, LeaseLost, LedgerError, OverCap
+from tailfirst.errors import Conflict, IllegalTransition, LeaseLost, LedgerError, OverCap
 from tailfirst.ledger.journal import Act, Shift, lock_campaign, move_tasks
 from tailfirst.ledger.leases import hold_lease
 from tailfirst.ledger.plans import CHUNK
@@ -24,6 +24,7 @@ NEXT_STATE = {
     "NOT_FOUND": "CANCELED",
     "TOO_LATE": "TOO_LATE",
 }
+SENDING = ("APPROVED", "SUBMITTING")
 GIVES_BACK = ("REFUSED", "CANCELED")
 BEYOND_SUBMITTED = ("IN_PROGRESS", "RETURNED", "PARSED", "VALIDATED", "ACCEPTED", "QUARANTINED", "SUPERSEDED")
 
@@ -32,6 +33,10 @@ def fill(connection: Connection, row: Row[Any], budget: Row[Any], cap: int, leas
     """Reserve and move APPROVED to OUTBOX; the round and its unsent tasks are guarded by the lease."""
     if budget.kill_switch:
         raise LedgerError(f"the kill switch of {row.campaign!r} is on: nothing is bought until it is turned off")
+    if row.state not in SENDING:
+        raise IllegalTransition(
+            f"round {row.round_no} of {row.campaign!r} is {row.state}: an order is filled while {' or '.join(SENDING)}"
+        )
     tasks = ranked(connection, row.campaign, row.round_no)
     approved = [task for task in tasks if task.state == "APPROVED"]
     if approved:

@@ -59,6 +59,7 @@ class Tasks:
         Raises:
             LeaseLost: The lease is not ours any more.
             OverCap: A cap does not reach; nothing was reserved.
+            IllegalTransition: The round is not APPROVED or SUBMITTING.
             LedgerError: The kill switch is on, or there is no such round.
         """
         with self._database.write() as connection:

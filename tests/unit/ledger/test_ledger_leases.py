@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tailfirst.errors import LeaseLost
 from tailfirst.ledger import LeaseRow, Ledger
+from tests.support import ledger_workers
 from tests.support.ledgers import AT, later
 
 
@@ -78,6 +79,11 @@ def test_two_takers_one_lease(ledger: Ledger) -> None:
         thread.join()
     assert len(got) == 4
     assert len([lease for lease in got if lease is not None]) == 1
+
+
+def test_two_processes_one_lease(ledger: Ledger, ledger_url: str) -> None:
+    assert sorted(ledger_workers.race("take", ledger_url, 2)) == ["none", "won"]
+    assert ledger.leases.get("batch") is not None
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

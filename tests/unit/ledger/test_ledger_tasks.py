@@ -82,6 +82,13 @@ def test_outbox_reads_the_kill_switch(ledger: Ledger) -> None:
         ledger.tasks.to_outbox("c", 1, 10**9, take(ledger), AT)
 
 
+def test_outbox_of_an_aborted_round_stays_empty(ledger: Ledger) -> None:
+    approved(ledger, 1)
+    ledger.rounds.move("c", 1, "APPROVED", "ABORTED", AT, "ann")
+    with pytest.raises(IllegalTransition, match="is ABORTED: an order is filled while APPROVED or SUBMITTING"):
+        ledger.tasks.to_outbox("c", 1, 10**9, take(ledger), AT)
+
+
 def test_outbox_needs_a_living_lease(ledger: Ledger) -> None:
     approved(ledger, 1)
     lease = take(ledger)
