@@ -223,8 +223,9 @@ def _parse(ctx: Context, delivery: DeliveryRow, tasks: Mapping[str, TaskRow]) ->
 
 
 def _frame(ctx: Context, results: Iterable[ParsedResult], tasks: Mapping[str, TaskRow]) -> "pd.DataFrame":
-    """Parsed answers for the gate; times of a simulated clock are left out, they say nothing about ours."""
+    """Each task's newest answers for the gate; times of a simulated clock are left out, they say nothing about ours."""
     simulated = bool(getattr(ctx.vendor, "simulated_clock", False))
+    newest = {r.key: r for r in sorted(results, key=lambda r: (r.vendor_updated_at, r.revision))}
     rows = [
         {
             "key": result.key,
@@ -239,7 +240,7 @@ def _frame(ctx: Context, results: Iterable[ParsedResult], tasks: Mapping[str, Ta
             "work_s": one.work_s,
             "provenance": one.provenance,
         }
-        for result in results
+        for result in newest.values()
         for one in result.annotations
     ]
     frame: pd.DataFrame = pa.Table.from_pylist(rows, schema=ANSWERS).to_pandas()

@@ -21,7 +21,7 @@ from tailfirst.port import Purpose
 PURPOSES: Mapping[str, Purpose] = {"TRAIN": "TRAIN", "AUDIT": "AUDIT"}
 KEPT_METRICS = (
     "available", "why", "n_labels", "n_retrieved", "accuracy", "balanced_accuracy", "macro_f1", "tail_accuracy",
-    "head_accuracy", "ece", "versus_zero_shot", "tail_classes", "tail_definition", "holdout",
+    "head_accuracy", "ece", "versus_zero_shot", "tail_classes", "tail_definition", "holdout", "per_class", "confusions",
 )  # fmt: skip
 OVERLAP_SLOT = 0  # the vendor makes the overlap
 

@@ -13,7 +13,7 @@ from tailfirst.port import TaskSpec
 from tailfirst.vendors import _simulated_wire as wire
 from tailfirst.vendors._simulated_answers import fires, start_of
 from tailfirst.vendors._simulated_book import BatchRow, Book, Charge, EventRow, Job, ResultRow, Session
-from tailfirst.vendors._simulated_params import Fault, Params, Prices
+from tailfirst.vendors._simulated_params import SERVICE_FAULTS, Fault, Params, Prices
 
 NO_ANSWERS = (
     "the simulated vendor answers from known labels: `tailfirst init --label-column NAME` keeps them in "
@@ -56,9 +56,10 @@ class Company:
         Raises:
             VendorError: A fault of the whole service strikes before anything is done.
         """
-        with self.book.session() as session:
-            every = session.count_call("any")
-        self._strike(every)
+        if any(self.params.armed(name) for name in SERVICE_FAULTS):
+            with self.book.session() as session:
+                every = session.count_call("any")
+            self._strike(every)
         with self.book.session() as session:
             yield session, session.count_call(operation)
 

@@ -17,9 +17,8 @@ KNOWN_FAULTS = (
     "guideline_ambiguous", "relabel_correlated", "vendor_retention", "machine_labeled", "prelabel_anchoring",
     "clock_skew",
 )  # fmt: skip
-CALL_FAULTS = (
-    "create_timeout", "batch_partial", "ontology_drift", "vendor_down", "rate_limited", "auth_revoked", "balance_empty",
-)  # fmt: skip
+SERVICE_FAULTS = ("vendor_down", "rate_limited", "auth_revoked", "balance_empty")  # `at_call` counts every call
+CALL_FAULTS = ("create_timeout", "batch_partial", "ontology_drift", *SERVICE_FAULTS)
 ITEM_FAULTS = (
     "duplicate_event", "out_of_order", "cursor_skip", "late_label", "label_changed", "label_unknown_class",
     "payload_malformed", "answers_swapped", "asset_unreachable", "machine_labeled", "conflict_409",

@@ -62,6 +62,7 @@ class World:
                 "vendor": {"plugin": "simulated", **self.vendor},
                 "round": {"overlap": 1, **self.round},
                 "money": {"auto_approve": "10", **self.money},
+                **{name: {} for name in ("retrieval", "evaluation", "choice", "stopping", "control")},
             }
         )
 
