@@ -209,17 +209,20 @@ def release(connection: Connection, task: Row[Any]) -> None:
 def _set(connection: Connection, rows: Sequence[dict[str, Any]], column: str) -> None:
     if rows:
         connection.execute(
-            update(Task).where(Task.key == bindparam("of_key")).values(**{column: bindparam(column)}), rows
+            update(Task).where(Task.key == bindparam("of_key")).values({column: bindparam(column)}), rows
         )
 
 
 def _adopt(connection: Connection, shifts: Sequence[Shift]) -> None:
     """Deliveries that came before we knew the vendor's id find their task (failure `webhook_early`)."""
-    for shift in shifts:
-        if "vendor_task_id" in shift.values:
-            connection.execute(
-                update(Delivery)
-                .where(Delivery.campaign == shift.task.campaign, Delivery.round_no == shift.task.round_no)
-                .where(Delivery.vendor_id == shift.values["vendor_task_id"], Delivery.key.is_(None))
-                .values(key=shift.task.key, quarantine_reason=None)
-            )
+    tasks = {shift.values["vendor_task_id"]: shift.task for shift in shifts if "vendor_task_id" in shift.values}
+    if not tasks:
+        return
+    first = next(iter(tasks.values()))
+    nobodys = select(Delivery.id, Delivery.vendor_id).where(
+        Delivery.campaign == first.campaign, Delivery.round_no == first.round_no, Delivery.key.is_(None)
+    )
+    for delivery in connection.execute(nobodys).all():
+        if delivery.vendor_id in tasks:
+            ours = {"key": tasks[delivery.vendor_id].key, "quarantine_reason": None}
+            connection.execute(update(Delivery).where(Delivery.id == delivery.id).values(**ours))
