@@ -47,7 +47,7 @@ _ENDS = (
 )
 
 _NAMED = (
-    "a {manner} {name}",
+    "{c} {manner} {name}",
     "{a} {name} {place}",
     "a picture of {a} {name}.",
     "a drawing of {a} {name}.",
@@ -65,7 +65,7 @@ _NAMED = (
 _SILENT = (
     "untitled no. {number}",
     "day {number} of the drawing challenge",
-    "a {manner} page from my sketchbook",
+    "{c} {manner} page from my sketchbook",
     "something {manner} {place}",
     "what do you think?",
     "colour study {number}",
@@ -73,6 +73,16 @@ _SILENT = (
     "for my sister's birthday",
     "work in progress, {manner} version",
     "guess what this is",
+)
+_VAGUE = (
+    "{c} {manner} {name}",
+    "{a} {name} {place}",
+    "some {name}, {manner}",
+    "not sure what this {name} is called",
+    "{name} {place}",
+    "{name} clip art",
+    "my {manner} {name}",
+    "learning to draw {a} {name}",
 )
 _MISLEADING = (
     "sign of the {name} shop on the corner",
@@ -111,6 +121,11 @@ def named(name: str, rng: np.random.Generator) -> str:
     return _finish(_filled(_one(_NAMED, rng), name, "", rng) + _one(_ENDS, rng), rng)
 
 
+def vague(position: int, rng: np.random.Generator) -> str:
+    """Write a caption that knows only the kind of thing, as people do who do not know the word."""
+    return _finish(_filled(_one(_VAGUE, rng), _one(CLASSES[position].kinds, rng), "", rng) + _one(_ENDS, rng), rng)
+
+
 def silent(rng: np.random.Generator) -> str:
     """Write a caption that names nothing."""
     return _finish(_filled(_one(_SILENT, rng), "", "", rng), rng)
@@ -131,12 +146,14 @@ def _one(options: Sequence[str], rng: np.random.Generator) -> str:
 
 
 def _filled(pattern: str, name: str, other: str, rng: np.random.Generator) -> str:
+    manner = _one(_MANNERS, rng)
     return pattern.format(
         name=name,
         other=other,
         a=_article(name),
         b=_article(other),
-        manner=_one(_MANNERS, rng),
+        c=_article(manner),
+        manner=manner,
         place=_one(_PLACES, rng),
         number=int(rng.integers(1, 400)),
     )

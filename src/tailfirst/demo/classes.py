@@ -20,6 +20,7 @@ class DemoClass:
         synonyms: other names, as captions use them.
         shares: how often captions use the official name and each synonym, in percent.
         definition: what a labeler is told.
+        kinds: broader words, used by people who do not know the name; they name no class.
     """
 
     id: str
@@ -27,6 +28,7 @@ class DemoClass:
     synonyms: tuple[str, ...]
     shares: tuple[int, ...]
     definition: str
+    kinds: tuple[str, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -41,24 +43,43 @@ CLASSES: tuple[DemoClass, ...] = (
         ("cottage", "home"),
         (60, 25, 15),
         "A building to live in, seen from the front, with a pitched roof.",
+        ("building",),
     ),
-    DemoClass("tree", "tree", ("oak", "pine"), (60, 20, 20), "A single tree, broadleaf or conifer, with its trunk."),
-    DemoClass("fish", "fish", ("goldfish", "trout"), (60, 25, 15), "One fish, seen from the side."),
+    DemoClass(
+        "tree",
+        "tree",
+        ("oak", "pine"),
+        (60, 20, 20),
+        "A single tree, broadleaf or conifer, with its trunk.",
+        ("plant",),
+    ),
+    DemoClass("fish", "fish", ("goldfish", "trout"), (60, 25, 15), "One fish, seen from the side.", ("animal",)),
     DemoClass(
         "sailboat",
         "sailboat",
         ("sailing boat", "yacht", "dinghy"),
         (50, 25, 15, 10),
         "A boat with a mast and at least one sail.",
+        ("boat", "vessel"),
     ),
-    DemoClass("mug", "mug", ("coffee cup", "tea cup"), (20, 60, 20), "A straight cup with one handle, full or empty."),
-    DemoClass("umbrella", "umbrella", ("parasol", "brolly"), (60, 25, 15), "An open umbrella with its handle."),
+    DemoClass(
+        "mug",
+        "mug",
+        ("coffee cup", "tea cup"),
+        (20, 60, 20),
+        "A straight cup with one handle, full or empty.",
+        ("crockery",),
+    ),
+    DemoClass(
+        "umbrella", "umbrella", ("parasol", "brolly"), (60, 25, 15), "An open umbrella with its handle.", ("rain gear",)
+    ),
     DemoClass(
         "butterfly",
         "butterfly",
         ("monarch", "swallowtail"),
         (65, 20, 15),
         "A butterfly with spread wings, seen from above.",
+        ("insect",),
     ),
     DemoClass(
         "guitar",
@@ -66,6 +87,7 @@ CLASSES: tuple[DemoClass, ...] = (
         ("acoustic guitar", "six string"),
         (55, 30, 15),
         "A guitar: waisted body, round sound hole, straight bridge. No bow.",
+        ("instrument",),
     ),
     DemoClass(
         "snowman",
@@ -73,13 +95,31 @@ CLASSES: tuple[DemoClass, ...] = (
         ("snow man", "snow figure"),
         (65, 20, 15),
         "Two or three snowballs on top of each other with a face.",
+        ("winter friend",),
     ),
     DemoClass(
-        "mushroom", "mushroom", ("toadstool", "fly agaric"), (55, 30, 15), "A cap on a stem, with or without dots."
+        "mushroom",
+        "mushroom",
+        ("toadstool", "fly agaric"),
+        (55, 30, 15),
+        "A cap on a stem, with or without dots.",
+        ("forest thing",),
     ),
-    DemoClass("key", "key", ("door key", "latchkey"), (60, 25, 15), "A key with a ring, a shaft and teeth."),
     DemoClass(
-        "owl", "owl", ("barn owl", "night bird"), (60, 25, 15), "A round bird with ear tufts and very big ringed eyes."
+        "key",
+        "key",
+        ("door key", "latchkey"),
+        (60, 25, 15),
+        "A key with a ring, a shaft and teeth.",
+        ("metal thing", "hardware"),
+    ),
+    DemoClass(
+        "owl",
+        "owl",
+        ("barn owl", "night bird"),
+        (60, 25, 15),
+        "A round bird with ear tufts and very big ringed eyes.",
+        ("bird", "animal"),
     ),
     DemoClass(
         "rocket",
@@ -87,6 +127,7 @@ CLASSES: tuple[DemoClass, ...] = (
         ("spaceship", "space shuttle"),
         (50, 35, 15),
         "A pointed spacecraft with fins, with or without a flame.",
+        ("flying machine",),
     ),
     DemoClass(
         "bicycle",
@@ -94,14 +135,23 @@ CLASSES: tuple[DemoClass, ...] = (
         ("bike", "push bike"),
         (20, 65, 15),
         "Two equal wheels in a frame with saddle and handlebar.",
+        ("vehicle",),
     ),
-    DemoClass("teapot", "teapot", ("tea pot", "kettle"), (55, 20, 25), "A round pot with a spout, a handle and a lid."),
+    DemoClass(
+        "teapot",
+        "teapot",
+        ("tea pot", "kettle"),
+        (55, 20, 25),
+        "A round pot with a spout, a handle and a lid.",
+        ("crockery", "kitchenware"),
+    ),
     DemoClass(
         "cactus",
         "cactus",
         ("saguaro", "prickly pear"),
         (65, 20, 15),
         "A ribbed green column with arms, in the ground or in a pot.",
+        ("plant", "desert thing"),
     ),
     DemoClass(
         "lighthouse",
@@ -109,6 +159,7 @@ CLASSES: tuple[DemoClass, ...] = (
         ("beacon", "light tower"),
         (60, 25, 15),
         "A banded tower with a lantern on top, on a rock.",
+        ("building", "tower"),
     ),
     DemoClass(
         "penguin",
@@ -116,6 +167,7 @@ CLASSES: tuple[DemoClass, ...] = (
         ("emperor penguin", "gentoo"),
         (60, 25, 15),
         "An upright bird with a white belly and flippers.",
+        ("bird", "animal"),
     ),
     DemoClass(
         "balloon",
@@ -123,6 +175,7 @@ CLASSES: tuple[DemoClass, ...] = (
         ("balloon", "aerostat"),
         (55, 30, 15),
         "A big striped envelope with a basket below.",
+        ("flying machine", "aircraft"),
     ),
     DemoClass(
         "lamp",
@@ -130,6 +183,7 @@ CLASSES: tuple[DemoClass, ...] = (
         ("desk lamp", "bedside light"),
         (20, 60, 20),
         "A shade on a stem with a foot, switched on or off.",
+        ("furniture", "thing that glows"),
     ),
     DemoClass(
         "anchor",
@@ -137,14 +191,23 @@ CLASSES: tuple[DemoClass, ...] = (
         ("ship's anchor", "kedge"),
         (60, 25, 15),
         "A ring, a cross bar and two curved arms with pointed flukes.",
+        ("metal thing", "boat part"),
     ),
-    DemoClass("scissors", "scissors", ("shears", "snips"), (60, 25, 15), "Two crossed blades with two ring handles."),
+    DemoClass(
+        "scissors",
+        "scissors",
+        ("shears", "snips"),
+        (60, 25, 15),
+        "Two crossed blades with two ring handles.",
+        ("tool", "hardware"),
+    ),
     DemoClass(
         "violin",
         "violin",
         ("fiddle", "viola"),
         (25, 60, 15),
         "A waisted body with sound slits and a dark fingerboard, mostly with a bow.",
+        ("instrument", "string instrument"),
     ),
     DemoClass(
         "canoe",
@@ -152,6 +215,7 @@ CLASSES: tuple[DemoClass, ...] = (
         ("kayak", "rowing boat"),
         (60, 25, 15),
         "A long, low boat with raised tips and no mast, mostly with a paddle.",
+        ("boat", "vessel"),
     ),
 )
 """Classes by falling number of captions in the open corpus."""

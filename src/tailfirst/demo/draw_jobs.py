@@ -9,8 +9,9 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from tailfirst.demo.corpus import ItemPlan, OpenPlan
+from tailfirst.demo.corpus import ItemPlan
 from tailfirst.demo.look import ALBUM, FIELD
+from tailfirst.demo.open_plan import OpenPlan
 from tailfirst.demo.world import encode, picture
 
 _Plan = TypeVar("_Plan")

@@ -49,15 +49,15 @@ ALBUM = Look(
 """Pictures that people post with a caption: the open corpus."""
 
 FIELD = Look(
-    turn=18,
-    smallest=0.24,
-    largest=0.44,
-    clutter=6,
-    occluded=0.30,
-    drawn=0.16,
-    neighbor=0.18,
+    turn=16,
+    smallest=0.27,
+    largest=0.46,
+    clutter=5,
+    occluded=0.22,
+    drawn=0.13,
+    neighbor=0.15,
     grain=0.3,
     blurred=0.18,
-    night=0.20,
+    night=0.16,
 )
 """Pictures as they come in: the pool and the holdout."""

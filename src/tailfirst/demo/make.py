@@ -22,8 +22,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tailfirst import artifacts, schemas
 from tailfirst.demo.classes import task_document
-from tailfirst.demo.corpus import DEMO, ItemPlan, OpenPlan, Size, plan_items, plan_open
+from tailfirst.demo.corpus import DEMO, ItemPlan, Size, plan_items
 from tailfirst.demo.draw_jobs import drawn, item_bytes, open_bytes
+from tailfirst.demo.open_plan import OpenPlan, plan_open
 from tailfirst.demo.tarshard import Entry, write_tar
 from tailfirst.errors import TaskFolderError, UserError
 from tailfirst.paths import Workspace

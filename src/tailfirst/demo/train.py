@@ -28,8 +28,8 @@ from tailfirst.paths import Workspace
 if TYPE_CHECKING:
     import torch
 
-_SHIFT = 3
-"""Largest random shift of a training picture, pixels."""
+_SHIFT, _TURN, _ZOOM = 0.1, 0.2, (0.9, 1.3)
+"""Largest shift (half sides), largest rotation (radians) and range of sizes shown of a training picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Recipe:
     """
 
     seed: int = 11
-    epochs: int = 16
+    epochs: int = 18
     batch: int = 128
     rate: float = 1e-3
     decay: float = 0.05
@@ -140,7 +140,8 @@ class _Climb:
         """Take one step on (B, L) token ids and (B, 3, H, W) pictures; return the loss, nats."""
         import torch
 
-        out = self._model(input_ids=tokens, pixel_values=pictures, return_loss=True)
+        used = int((tokens != tokens[0, -1]).sum(1).max()) + 1  # up to the first end token of the longest caption
+        out = self._model(input_ids=tokens[:, :used], pixel_values=pictures, return_loss=True)
         self._optimizer.zero_grad(set_to_none=True)
         out.loss.backward()
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
@@ -148,11 +149,11 @@ class _Climb:
         self._schedule.step()
         with torch.no_grad():
             self._model.logit_scale.clamp_(0.0, math.log(100.0))
-        return float(out.loss)
+        return float(out.loss.detach())
 
 
 def augmented(pixels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Shift, mirror, re-light and normalise a chunk.
+    """Shift, turn, zoom, mirror, re-light and normalise a chunk.
 
     Args:
         pixels: (B, H, W, 3) uint8.
@@ -163,16 +164,18 @@ def augmented(pixels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """
     import torch
 
-    count, side = pixels.shape[0], pixels.shape[1]
-    mirrored = torch.from_numpy(rng.random(count) < 0.5)
-    pixels = torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels)
-    base = torch.arange(side)
-    down = (base + torch.from_numpy(rng.integers(-_SHIFT, _SHIFT + 1, size=(count, 1)))).clamp(0, side - 1)
-    across = (base + torch.from_numpy(rng.integers(-_SHIFT, _SHIFT + 1, size=(count, 1)))).clamp(0, side - 1)
-    rows = torch.arange(count)[:, None, None]
-    shifted = pixels[rows, down[:, :, None], across[:, None, :]].permute(0, 3, 1, 2).float()
+    count = pixels.shape[0]
+    turn, zoom = rng.uniform(-_TURN, _TURN, count), rng.uniform(*_ZOOM, count)
+    mirror = np.where(rng.random(count) < 0.5, -1.0, 1.0)
+    moves = np.empty((count, 2, 3))
+    moves[:, 0, 0], moves[:, 0, 1] = mirror * zoom * np.cos(turn), -zoom * np.sin(turn)
+    moves[:, 1, 0], moves[:, 1, 1] = mirror * zoom * np.sin(turn), zoom * np.cos(turn)
+    moves[:, :, 2] = rng.uniform(-_SHIFT, _SHIFT, (count, 2))
+    pictures = pixels.permute(0, 3, 1, 2).float()
+    grid = torch.nn.functional.affine_grid(torch.from_numpy(moves).float(), list(pictures.shape), align_corners=False)
+    moved = torch.nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
     light = torch.from_numpy(rng.uniform(0.8, 1.2, size=(count, 3, 1, 1)).astype(np.float32))
-    return shifted * light / 127.5 - 1.0
+    return moved * light / 127.5 - 1.0
 
 
 def _rate(step: int, steps: int, warmup: float) -> float:

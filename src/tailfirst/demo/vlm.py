@@ -22,7 +22,7 @@ CONTEXT = 24
 VOCABULARY = 1200
 
 WIDTH = 128
-"""Of both towers and of the shared space."""
+"""Of the picture tower and of the shared space."""
 
 MEAN = STD = (0.5, 0.5, 0.5)
 
@@ -82,8 +82,8 @@ def build_model(vocabulary: int, begin_id: int, end_id: int) -> CLIPModel:
 
     text = {
         "vocab_size": vocabulary,
-        "hidden_size": WIDTH,
-        "intermediate_size": 3 * WIDTH,
+        "hidden_size": 96,
+        "intermediate_size": 288,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "max_position_embeddings": CONTEXT,

@@ -10,7 +10,8 @@ import yaml
 
 from tailfirst.demo import captions
 from tailfirst.demo.classes import CLASSES, STRANGER_NAMES, TEMPLATES, task_document
-from tailfirst.demo.corpus import DEMO, LICENCES, holdout_counts, open_counts, plan_items, plan_open, pool_counts
+from tailfirst.demo.corpus import DEMO, holdout_counts, open_counts, plan_items, pool_counts, vague_counts
+from tailfirst.demo.open_plan import LICENCES, plan_open
 
 IDS = [c.id for c in CLASSES]
 
@@ -94,8 +95,8 @@ def test_misleading_captions_name_a_class_that_is_not_shown(plans):
             assert not any(words(name) in words(plan.caption) for name in by_id[plan.thing].names), plan.caption
 
 
-def test_silent_captions_name_no_class(plans):
-    for plan in (p for p in plans if p.kind == "silent"):
+def test_silent_and_vague_captions_name_no_class(plans):
+    for plan in (p for p in plans if p.kind in {"silent", "vague"}):
         assert not any(words(name) in words(plan.caption) for c in CLASSES for name in c.names)
 
 
@@ -112,6 +113,7 @@ def test_copies_licences_scores_and_strangers(plans):
     assert Counter((p.copy_of.role, p.exact) for p in copies) == Counter(
         {(role, exact): DEMO.copies // 4 for role in ("pool", "holdout") for exact in (True, False)}
     )
+    assert Counter(p.kind for p in plans)["vague"] == sum(vague_counts(DEMO))
     assert {p.licence for p in plans} == {name for name, _ in LICENCES}
     assert sum(p.nsfw > 0.5 for p in plans) == DEMO.sensitive
     assert sum(p.thing in STRANGER_NAMES for p in plans) == DEMO.strangers
@@ -132,6 +134,7 @@ def test_classes_are_described_for_people():
         assert len(chosen.shares) == len(chosen.names)
         assert sum(chosen.shares) == 100
         assert chosen.definition.endswith(".")
+        assert chosen.kinds
 
 
 def test_task_document_is_plain_yaml():
@@ -144,4 +147,4 @@ def test_task_document_is_plain_yaml():
 def test_articles_follow_the_name():
     texts = [captions.named("owl", np.random.default_rng(k)).lower() for k in range(60)]
     assert any(" an owl" in f" {t}" for t in texts)
-    assert not any(" a owl" in f" {t}" for t in texts)
+    assert not any(" a owl" in f" {t}" or " a old" in f" {t}" for t in texts)
