@@ -100,5 +100,5 @@ def _misused(error: typer.TyperException) -> int:
 
 
 def _refuse(sentence: str, code: int) -> int:
-    shell.notes().print(f"tailfirst: {sentence}", markup=False, soft_wrap=True)
+    shell.notes().print(f"tailfirst: {' '.join(sentence.split())}", markup=False, soft_wrap=True)
     return code

@@ -199,9 +199,8 @@ def _explain(error: ValidationError) -> str:
     lines = []
     for mistake in error.errors():
         place = ".".join(map(str, mistake["loc"]))
-        lines.append(
-            f"{place}: {mistake['msg']} (found {mistake['input']!r}; known keys here: {_keys_at(mistake['loc'])})"
-        )
+        found = "nothing" if mistake["type"] == "missing" else repr(mistake["input"])
+        lines.append(f"{place}: {mistake['msg']} (found {found}; known keys here: {_keys_at(mistake['loc'])})")
     return "params.yaml: " + "; ".join(lines)
 
 

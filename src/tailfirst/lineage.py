@@ -128,7 +128,10 @@ def _ledger(ctx: Context, round_no: int) -> Fact:
     counts = ", ".join(
         f"{n} {state}" for state, n in sorted(ctx.ledger.rounds.counts(ctx.campaign, round_no).items()) if n
     )
-    below = [Fact("tasks", counts or "none"), Fact("batch sha256", row.batch_sha256)]
+    below = [
+        Fact("tasks", counts or "none"),
+        Fact("batch sha256", row.batch_sha256, files.same_batch(ctx.ws, round_no, row.batch_sha256)),
+    ]
     if row.quote_micros is not None:
         below.append(Fact("quote", f"{_money(row.quote_micros, row.currency)}: {row.quote_basis}"))
     if row.cap_micros is not None:

@@ -118,6 +118,12 @@ def _same(path: Any, sha256: str) -> bool:
     return path.exists() and artifacts.sha256_file(path) == sha256
 
 
+def same_batch(ws: Workspace, round_no: int, sha256: str) -> bool | None:
+    """Whether the sealed batch is the frozen one; None before the seal."""
+    path = ws.sealed(round_no) / "batch.parquet"
+    return _same(path, sha256) if path.parent.exists() else None
+
+
 def deliveries(ws: Workspace, round_no: int) -> Fact:
     """The raw deliveries: every body against its recorded hash."""
     rows = delivered(ws, round_no)

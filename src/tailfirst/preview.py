@@ -9,6 +9,7 @@ from typing import Any
 from tailfirst import advance, schemas, steps, tracking
 from tailfirst.context import Context, micros
 from tailfirst.errors import Unavailable, UserError, VendorError
+from tailfirst.intake.validate import ensure_valid
 from tailfirst.labeling._round import ORDER_PURPOSE, project
 from tailfirst.labeling.keys import batch_key
 from tailfirst.labeling.plan import PURPOSES
@@ -17,7 +18,7 @@ from tailfirst.port import BatchSpec, Money, ProjectRef, Purpose
 from tailfirst.rounds import Step, StepKind
 
 FINISHED = (None, "DRAFT", "REPORTED", "ABORTED")
-STAGE_ACTS = frozenset({"retrieve", "embed", "adapt", "predict", "evaluate", "choose", "acquire", "commit_outputs"})
+LEDGER_ACTS = frozenset({"check_items", "check_batch", "freeze"})  # what PLAN does there: not for a look ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +67,17 @@ def refresh(ctx: Context, say: Callable[[str], None]) -> None:
     """Run the stages that the next batch needs and that are stale; nothing while a round is under way.
 
     Raises:
+        TaskFolderError: The task folder is not sound; names every problem.
         CampaignBusy: Another process works on the campaign.
     """
     row = ctx.ledger.rounds.current(ctx.campaign)
     if row is not None and row.state not in FINISHED:
         return
+    ensure_valid(ctx.ws)
     with advance.holding(ctx) as renew:
         wanted = steps.acts(ctx, Step(StepKind.PLAN, "", 1))
         for act in wanted:
-            if act.name in STAGE_ACTS:
+            if act.name not in LEDGER_ACTS:
                 say(f"{act.name} {act.candidate or ''}".strip())
                 steps.perform(ctx, act)
                 renew()

@@ -111,6 +111,11 @@ def _params(ws: Workspace, want: Wish) -> None:
     params = {
         "campaign": {"name": want.campaign, "seed": 7},
         "encoder": {"plugin": {"image": "clip", "text": "text", "vector": "precomputed"}[want.modality]},
+        "retrieval": {},
+        "evaluation": {},
+        "choice": {},
+        "stopping": {},
+        "control": {},
         "candidates": candidates,
         "acquisition": {"strategy": {"plugin": "tail_first"}, "budget": PER_ROUND},
         "vendor": {"plugin": "simulated"},

@@ -41,8 +41,12 @@ def advance(
 ) -> None:
     """Do the next step of the round by hand, without Prefect."""
     from tailfirst import advance as acting
+    from tailfirst.intake.validate import ensure_valid
+    from tailfirst.rounds import StepKind
 
     with shell.opened(command) as ctx:
+        if acting.upcoming(ctx).kind is StepKind.PLAN:
+            ensure_valid(ctx.ws)
         console = shell.notes()
         with console.status("looking at the round") as shown:
 

@@ -17,21 +17,13 @@ from tailfirst.paths import Workspace
 from tailfirst.report import page, words
 from tailfirst.report.history import History, State, history, read_json
 from tailfirst.report.media import looks
+from tailfirst.report.provenance import provenance
 from tailfirst.report.sealed import Pick, Sealed, read_sealed
 from tailfirst.report.table import campaign
 from tailfirst.task import Task, load_task
 
 SHOWN_ITEMS = 120  # a page stays below a few megabytes
 STAGES = ("audit", "control", "quota", "score", "fill", "cold_start")
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """One line of the way back to the bytes."""
-
-    what: str
-    where: str
-    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +181,7 @@ def _round_page(facts: _Facts, sealed: Sealed, place: int) -> dict[str, Any]:
         "wide": not any(look.image for look in seen.values()),
         "recalls": page.recalls(before.best, after.best, old, new) if after.best else (),
         "confused": page.confused(after.best, names) if after.best else (),
-        "provenance": _provenance(facts, sealed),
+        "provenance": provenance(facts.ws, facts.params.campaign.name, sealed, facts.encoder),
     }
 
 
@@ -214,30 +206,6 @@ def _money(sealed: Sealed) -> dict[str, Any]:
         "quote": words.money(micros, sealed.currency) if micros is not None else None,
         "cap": words.money(cap, sealed.currency) if cap is not None else None,
     }
-
-
-def _provenance(facts: _Facts, sealed: Sealed) -> tuple[Provenance, ...]:
-    ws, number, record = facts.ws, sealed.round_no, sealed.record
-    stable = (("task", ws.task), ("items", ws.items), ("holdout labels", ws.holdout), ("seed labels", ws.seed_labels))
-    folder = f"data/rounds/{number:04d}"
-    rows = [
-        Provenance("batch as frozen", f"ledger, round {number}", str(record.get("batch_sha256") or words.NOTHING)),
-        Provenance("sealed round", f"{folder}/ (all files)", sealed.sha256),
-        *(Provenance(name.partition(".")[0], f"{folder}/{name}", sha) for name, sha in sealed.files.items()),
-        *(
-            Provenance(what, path.relative_to(ws.root).as_posix(), artifacts.sha256_file(path))
-            for what, path in stable
-            if path.exists()
-        ),
-        Provenance("encoder", "work/embeddings/manifest.json", facts.encoder or words.NOTHING),
-        Provenance("ontology", "version", str(record.get("ontology_version") or words.NOTHING)),
-        Provenance(
-            "MLflow",
-            f"experiment {facts.params.campaign.name}",
-            f"tailfirst.key = {facts.params.campaign.name}/round-{number:04d}",
-        ),
-    ]
-    return tuple(rows)
 
 
 def check_sealed(ws: Workspace, round_no: int, numbers: Sequence[int]) -> None:

@@ -68,6 +68,14 @@ class History:
     no_zero_shot: str  # why there are none; empty where there are
 
     @property
+    def others(self) -> tuple[str, ...]:
+        """Candidates, zero-shot aside, that were not always the chosen one: lines of their own in a chart."""
+        names = {name for state in self.states for name, found in state.candidates.items() if found.available}
+        zero = {self.zero_shot.candidate} if self.zero_shot else set()
+        measured = [state for state in self.states if state.best]
+        return tuple(sorted(n for n in names - zero if any(state.chosen != n for state in measured)))
+
+    @property
     def rounds(self) -> int:
         """How many rounds are sealed."""
         return len(self.states) - 1

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from tailfirst.contracts import Interval
 from tailfirst.report import svg
-from tailfirst.report.history import History
+from tailfirst.report.history import History, State
 from tailfirst.report.measures import SHOWN, WORDS, ClassScore, Measures
 
 BARS = 16  # classes per bar chart: a screen's height
@@ -24,6 +24,14 @@ class Figure:
     before: float | None  # change in level since the round before
     zero_shot: Interval | None  # paired difference
     random: Interval | None  # the random arm's level at the same number of labels
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart under its title."""
+
+    title: str
+    svg: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +80,52 @@ def figures(known: History, place: int) -> tuple[Figure, ...]:
     )
 
 
-def curves(known: History, last: int, currency: str) -> tuple[tuple[str, Markup], ...]:
+def curves(known: History, last: int, currency: str) -> tuple[Chart, ...]:
     """The learning curves up to a round: each shown measure over labels, then balanced accuracy over money."""
-    charts = []
-    for name in SHOWN:
-        title = WORDS[name].capitalize()
-        charts.append((f"{title} by labels", _curve(known, last, name, f"{title} by labels", "labels that may train")))
-    title = f"Balanced accuracy by cost ({currency})"
-    charts.append((title, _cost_curve(known, last, title, currency)))
-    return tuple((title, chart) for title, chart in charts if chart)
+    charts = [
+        Chart(f"{WORDS[name].capitalize()} by labels", _curve(known, last, name, "labels that may train"))
+        for name in SHOWN
+    ]
+    cost = _curve(known, last, "balanced_accuracy", currency, by_cost=True)
+    charts.append(Chart(f"Balanced accuracy by cost ({currency})", cost))
+    return tuple(chart for chart in charts if chart.svg)
 
 
-def _curve(known: History, last: int, name: str, title: str, x_title: str) -> Markup:
+def _curve(known: History, last: int, name: str, x_title: str, *, by_cost: bool = False) -> Markup:
+    """One measure; the random arm has no price of its own and stands only over labels."""
     states = known.states[: last + 1]
-    ours = [svg.Point(s.n_labels, s.best.values[name]) for s in states if s.best and name in s.best.values]
-    random = [svg.Point(p.n_labels, p.values[name]) for p in known.control.points[:last] if name in p.values]
-    return svg.line_chart(title, [svg.Series("chosen", tuple(ours)), *_level(known, name, ours),
-                                  svg.Series("random", tuple(random), "random")], x_title)  # fmt: skip
+    chosen = _line("chosen", name, [(state, state.best) for state in states], by_cost=by_cost)
+    lines = [chosen, *_level(known, name, chosen)]
+    lines += [
+        _line(other, name, [(s, s.candidates.get(other)) for s in states], "other", by_cost=by_cost)
+        for other in known.others
+    ]
+    if not by_cost:
+        points = [svg.Point(p.n_labels, p.values[name]) for p in known.control.points[:last] if name in p.values]
+        lines.append(svg.Series("random", tuple(points), "random"))
+    return svg.line_chart(f"{WORDS[name]} over {x_title}", lines, x_title)
 
 
-def _cost_curve(known: History, last: int, title: str, currency: str) -> Markup:
-    name = "balanced_accuracy"
-    states = known.states[: last + 1]
-    ours = [svg.Point(s.cost_micros / 1e6, s.best.values[name]) for s in states if s.best and name in s.best.values]
-    return svg.line_chart(title, [svg.Series("chosen", tuple(ours)), *_level(known, name, ours)], currency)
+def _line(
+    title: str,
+    name: str,
+    found: Sequence[tuple[State, Measures | None]],
+    style: svg.Style = "main",
+    *,
+    by_cost: bool,
+) -> svg.Series:
+    points = [
+        svg.Point(state.cost_micros / 1e6 if by_cost else state.n_labels, measures.values[name])
+        for state, measures in found
+        if measures and name in measures.values
+    ]
+    return svg.Series(title, tuple(points), style)
 
 
-def _level(known: History, name: str, ours: Sequence[svg.Point]) -> list[svg.Series]:
-    if known.zero_shot is None or name not in known.zero_shot.values or not ours:
+def _level(known: History, name: str, chosen: svg.Series) -> list[svg.Series]:
+    if known.zero_shot is None or name not in known.zero_shot.values or not chosen.points:
         return []
-    return [svg.Series("zero-shot", (svg.Point(ours[-1].x, known.zero_shot.values[name]),), "zero")]
+    return [svg.Series("zero-shot", (svg.Point(chosen.points[-1].x, known.zero_shot.values[name]),), "zero")]
 
 
 def bars(

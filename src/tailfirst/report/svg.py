@@ -15,7 +15,7 @@ from tailfirst.contracts import Interval
 
 WIDTH = 360.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 12.0, 10.0, 38.0
-Style = Literal["main", "random", "zero"]
+Style = Literal["main", "other", "random", "zero"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line of a chart; `style` is its CSS class: main (band), random (whiskers), zero (a level)."""
+    """One line of a chart; `style` is its CSS class: main (band), other, random (whiskers), zero (a level)."""
 
     name: str
     points: tuple[Point, ...]
@@ -77,7 +77,9 @@ def line_chart(title: str, series: Sequence[Series], x_title: str, *, percent: b
     across = _Scale(xs[0], last + 0.04 * (last - xs[0]) if last > xs[0] else xs[-1], LEFT, WIDTH - RIGHT)
     up = _Scale(ys[0], max(ys[-1], *(p.y.high for p in points)), height - BOTTOM, TOP)
     parts = [_grid(xs, ys, across, up, height, percent=percent), _x_title(x_title, height)]
-    parts += [_drawn(s, across, up) for s in sorted(series, key=lambda s: ("zero", "random", "main").index(s.style))]
+    parts += [
+        _drawn(s, across, up) for s in sorted(series, key=lambda s: ("zero", "random", "other", "main").index(s.style))
+    ]
     return _svg(title, WIDTH, height, parts)
 
 
@@ -159,7 +161,7 @@ def _drawn(series: Series, across: _Scale, up: _Scale) -> Markup:
         return Markup('<line class="zero" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
             _n(across.start), _n(across.end), y, y
         )
-    spread = _band(points, across, up) if series.style == "main" and len(points) > 1 else _whiskers(points, across, up)
+    spread = _spread(series.style, points, across, up)
     dots = _join(
         Markup('<circle cx="{}" cy="{}" r="3"><title>{}: {} at {}</title></circle>').format(
             _n(across(p.x)), _n(up(p.y.value)), series.name, percentage(p.y.value, 1), _number(p.x)
@@ -167,6 +169,12 @@ def _drawn(series: Series, across: _Scale, up: _Scale) -> Markup:
         for p in points
     )
     return Markup('<g class="{}">{}<polyline points="{}"/>{}</g>').format(series.style, spread, path, dots)
+
+
+def _spread(style: Style, points: Sequence[Point], across: _Scale, up: _Scale) -> Markup:
+    if style == "other":
+        return Markup("")
+    return _band(points, across, up) if style == "main" and len(points) > 1 else _whiskers(points, across, up)
 
 
 def _band(points: Sequence[Point], across: _Scale, up: _Scale) -> Markup:
