@@ -25,10 +25,13 @@ HEADER = (
 SOURCE = Path("src") / "tailfirst"
 CODE = "code.json"
 
-# Behaviour-free modules that no stage lists: errors, paths, Protocols and the plugin loader.
-FREE = ("__init__", "__main__", "code_digest", "contracts", "errors", "paths", "pipeline", "plugins", "port", "stages")
+# Modules without behaviour of their own: errors, paths, Protocols and the plugin loader. No stage lists them.
+FREE = ("contracts.py", "errors.py", "paths.py", "plugins.py", "port.py")
 SHARED = ("artifacts.py", "config.py", "schemas.py")
 TASK = ("task.py", "items.py")
+VECTORS = ("vectors.py", "embedding/load.py")
+ENCODING = ("vectors.py", "embedding", "encoders", "retrieval")
+OWN_VECTORS = ("data/prototypes.npy", "data/vectors.npy")  # where the user brought them (encoder `precomputed`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Stage:
     code: tuple[str, ...]  # relative to src/tailfirst
     after: tuple[str, ...]  # stages whose outs it reads
     per_candidate: bool = False
+    maybe: tuple[str, ...] = ()  # facts that a task has or has not: a dependency where they exist
 
     @property
     def cmd(self) -> str:
@@ -60,17 +64,21 @@ STAGES: tuple[Stage, ...] = (
         outs=(
             "work/retrieved.parquet", "work/class_counts.parquet", "work/synonym_counts.parquet", "work/retrieval.json",
         ),
-        code=(*SHARED, *TASK, "retrieval", "encoders", "embedding", "indexes"),
+        code=(*SHARED, *TASK, *ENCODING),
         after=(),
+        maybe=OWN_VECTORS,
     ),
     Stage(
         "embed",
         "vectors of pool, holdout and retrieved data",
-        deps=("data/task.yaml", "data/items.parquet", "data/open", "work/retrieved.parquet"),
+        deps=(
+            "data/task.yaml", "data/items.parquet", "data/open", "work/retrieved.parquet", "work/class_counts.parquet",
+        ),
         params=("encoder", "retrieval"),
         outs=("work/embeddings",),
-        code=(*SHARED, *TASK, "embedding", "encoders", "retrieval"),
+        code=(*SHARED, *TASK, *ENCODING),
         after=("retrieve",),
+        maybe=OWN_VECTORS,
     ),
     Stage(
         "adapt",
@@ -78,7 +86,7 @@ STAGES: tuple[Stage, ...] = (
         deps=("data/task.yaml", "data/labels.parquet", "work/embeddings"),
         params=(f"candidates.{KEY}", "campaign"),
         outs=(f"{CANDIDATE}/model",),
-        code=(*SHARED, "task.py", "embedding", "adaptation"),
+        code=(*SHARED, *VECTORS, "task.py", "labels.py", "stages.py", "adaptation"),
         after=("embed",),
         per_candidate=True,
     ),
@@ -88,7 +96,7 @@ STAGES: tuple[Stage, ...] = (
         deps=("work/embeddings", f"{CANDIDATE}/model"),
         params=(f"candidates.{KEY}",),
         outs=(f"{CANDIDATE}/predictions.npy",),
-        code=(*SHARED, "embedding", "adaptation"),
+        code=(*SHARED, *VECTORS, "labels.py", "stages.py", "adaptation"),
         after=("embed", "adapt"),
         per_candidate=True,
     ),
@@ -101,7 +109,7 @@ STAGES: tuple[Stage, ...] = (
         ),
         params=("evaluation", "campaign"),
         outs=(f"{CANDIDATE}/metrics.json", f"{CANDIDATE}/holdout.parquet"),
-        code=(*SHARED, "task.py", "embedding", "evaluation", "adaptation"),
+        code=(*SHARED, *VECTORS, "task.py", "labels.py", "stages.py", "evaluation", "adaptation"),
         after=("retrieve", "embed", "adapt", "predict"),
         per_candidate=True,
     ),
@@ -111,7 +119,7 @@ STAGES: tuple[Stage, ...] = (
         deps=("work/candidates",),
         params=("candidates", "choice"),
         outs=("work/choice.json",),
-        code=(*SHARED,),
+        code=("artifacts.py", "config.py", "stages.py", "evaluation/choice.py"),
         after=("adapt", "predict", "evaluate"),
     ),
     Stage(
@@ -123,7 +131,7 @@ STAGES: tuple[Stage, ...] = (
         ),
         params=("acquisition", "campaign", "candidates"),
         outs=("work/batch.parquet", "work/acquisition.json"),
-        code=(*SHARED, *TASK, "embedding", "acquisition", "pool.py"),
+        code=(*SHARED, *TASK, *VECTORS, "labels.py", "pool.py", "stages.py", "acquisition"),
         after=("retrieve", "embed", "adapt", "predict", "evaluate", "choose"),
     ),
     Stage(
@@ -135,7 +143,10 @@ STAGES: tuple[Stage, ...] = (
         ),
         params=("control", "candidates", "campaign", "evaluation"),
         outs=("work/control.json",),
-        code=(*SHARED, "task.py", "embedding", "backtest.py", "adaptation", "evaluation", "pool.py"),
+        code=(
+            *SHARED, *VECTORS, "task.py", "labels.py", "pool.py", "stages.py", "backtest.py", "simulation.py",
+            "acquisition", "adaptation", "evaluation",
+        ),
         after=("retrieve", "embed", "choose"),
     ),
     Stage(
@@ -200,17 +211,24 @@ def dvc_yaml(ws: Workspace) -> str:
     local = is_repository(ws)
     stages: dict[str, Any] = {}
     for row in STAGES:
-        entry = _entry(row, local)
+        entry = _entry(ws, row, local=local)
         stages[row.name] = {"foreach": "${candidates}", "do": entry} if row.per_candidate else entry
     return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=120)
 
 
-def _entry(row: Stage, local: bool) -> dict[str, Any]:
+def _entry(ws: Workspace, row: Stage, *, local: bool) -> dict[str, Any]:
     code = [(SOURCE / path).as_posix() for path in row.code] + ["constraints.txt"] if local else []
+    facts = [path for path in row.maybe if (ws.root / path).exists()]
     params: list[Any] = list(row.params)
     if not local:
         params.append({CODE: [row.name, "packages"]})
-    return {"desc": row.desc, "cmd": row.cmd, "deps": [*row.deps, *code], "params": params, "outs": list(row.outs)}
+    return {
+        "desc": row.desc,
+        "cmd": row.cmd,
+        "deps": [*row.deps, *facts, *code],
+        "params": params,
+        "outs": list(row.outs),
+    }
 
 
 def write_dvc_yaml(ws: Workspace) -> bool:

@@ -173,8 +173,8 @@ def commit_outputs(ws: Workspace, stages: Sequence[str] | None = None) -> tuple[
         if missing:
             raise ConfigError(f"no outputs of {', '.join(missing)} in {ws.work}; run the stage, then commit")
         done = tuple(i for i in present if stages is None or i in stages)
-        for identity in done:
-            repo.commit(target=identity, force=True)
+        for target in [None] if done == pipeline.stage_ids(candidates) else done:
+            repo.commit(target=target, force=True)  # None: everything, data/ included, in one pass
     return done
 
 
