@@ -25,8 +25,6 @@ HEADER = (
 SOURCE = Path("src") / "tailfirst"
 CODE = "code.json"
 
-# Modules without behaviour of their own: errors, paths, Protocols and the plugin loader. No stage lists them.
-FREE = ("contracts.py", "errors.py", "paths.py", "plugins.py", "port.py")
 SHARED = ("artifacts.py", "config.py", "schemas.py")
 TASK = ("task.py", "items.py")
 VECTORS = ("vectors.py", "embedding/load.py")
@@ -153,14 +151,14 @@ STAGES: tuple[Stage, ...] = (
         "report",
         "pages for people",
         deps=(
-            "data/task.yaml", "data/items.parquet", "data/labels.parquet", "data/rounds", "work/class_counts.parquet",
-            "work/synonym_counts.parquet", "work/retrieval.json", "work/candidates", "work/choice.json",
-            "work/batch.parquet", "work/acquisition.json", "work/control.json",
+            "data/task.yaml", "data/items.parquet", "data/holdout.parquet", "data/seed_labels.parquet",
+            "data/labels.parquet", "data/rounds", "work/class_counts.parquet", "work/embeddings/manifest.json",
+            "work/candidates", "work/choice.json", "work/control.json",
         ),
-        params=("campaign", "evaluation", "choice", "candidates", "money"),
+        params=("campaign", "candidates", "evaluation", "money"),
         outs=("work/report",),
         code=(*SHARED, *TASK, "report"),
-        after=("retrieve", "adapt", "predict", "evaluate", "choose", "acquire", "control"),
+        after=("retrieve", "embed", "adapt", "predict", "evaluate", "choose", "control"),
     ),
 )  # fmt: skip
 

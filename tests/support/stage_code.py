@@ -7,6 +7,8 @@ from pathlib import Path
 import tailfirst
 
 PACKAGE = Path(tailfirst.__file__).parent
+# Modules without behaviour of their own: errors, paths, Protocols and the plugin loader. No stage lists them.
+FREE = ("__init__.py", "contracts.py", "errors.py", "paths.py", "plugins.py", "port.py")
 PLUGIN_FOLDERS = ("acquisition", "adaptation", "encoders", "indexes")
 
 
