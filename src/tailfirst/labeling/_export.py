@@ -1,4 +1,8 @@
-"""The sealed folder of a round: deterministic bytes, given the ledger."""
+"""The sealed folder of a round: deterministic bytes, given the ledger.
+
+Times of our own clock stand in events.jsonl alone: every other file of two runs of the same campaign is the same. The
+ledger's hash of the folder covers events.jsonl too.
+"""
 
 import json
 from base64 import b64decode, b64encode
@@ -43,11 +47,12 @@ COSTS = pa.schema(
         ("at", pa.timestamp("us", tz="UTC")),
     ]
 )
+CLOCKED = "events.jsonl"  # the one file with times of our own clock
 PLAN_KEYS = ("strategy", "acquisition", "metrics_before", "choice_before", "labels_before", "ontology_digest")
 
 
 def write_folder(ctx: Context, row: RoundRow, found: Harvest, folder: Path) -> None:
-    """Write every file of the sealed folder; round.json last, with the hashes of the others."""
+    """Write every file of the sealed folder; round.json last, with the hashes of all that hold no time of ours."""
     plan = json.loads(row.plan_json or "{}")
     costs = _costs(ctx, row)
     labels = label_table(ctx, row, found.decisions)
@@ -57,9 +62,10 @@ def write_folder(ctx: Context, row: RoundRow, found: Harvest, folder: Path) -> N
     write_parquet(folder / "annotations.parquet", _annotations(found))
     write_parquet(folder / "labels.parquet", labels)
     write_parquet(folder / "costs.parquet", _cost_table(costs))
-    _write_lines(folder / "events.jsonl", history(ctx.ledger.rounds.events(ctx.campaign, row.round_no)))
+    events = history(ctx.ledger.rounds.events(ctx.campaign, row.round_no))
+    _write_lines(folder / CLOCKED, [{"clock": _clock(row)}, *events])
     write_json(folder / "checks.json", _checks(ctx, row))
-    hashes = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
+    hashes = {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.name != CLOCKED}
     write_json(folder / "round.json", _summary(ctx, row, found, labels.num_rows, costs, plan) | {"files": hashes})
 
 
@@ -194,17 +200,27 @@ def _summary(
         "n_labels": n_labels,
         "n_late": sum(d.late_for_round is not None for d in found.labeled),
         "task_states": dict(ctx.ledger.rounds.counts(ctx.campaign, row.round_no)),
+        "ignored": _not_to_be_asked(ctx),
         "unlabeled": [{"item_id": d.task.item_id, "reason": d.verdict.reason} for d in open_items],
         "cost_micros": cost_micros(costs),
         "currency": row.currency,
-        "quote": {"micros": row.quote_micros, "basis": row.quote_basis, "valid_until": _iso(row.quote_valid_until)},
-        "approval": {"by": row.approved_by, "at": _iso(row.approved_at), "cap_micros": row.cap_micros},
+        "quote": {"micros": row.quote_micros, "basis": row.quote_basis},
+        "approval": {"by": row.approved_by, "cap_micros": row.cap_micros},
         "vendor": {"name": row.vendor, "order": row.vendor_batch_id},
-        "opened_at": _iso(row.opened_at),
-        "sla_at": _iso(row.sla_at),
         "aggregation": METHOD,
         **{key: plan.get(key) for key in PLAN_KEYS},
     }
+
+
+def _not_to_be_asked(ctx: Context) -> list[str]:
+    """Items that no later batch may hold: dropped or refused, or still to come from the vendor and then paid."""
+    coming = {task.item_id for task in ctx.ledger.tasks.in_flight(ctx.campaign)}
+    return sorted(coming | set(ctx.ledger.tasks.ignored(ctx.campaign)))
+
+
+def _clock(row: RoundRow) -> dict[str, str | None]:
+    names = ("created_at", "quote_valid_until", "approved_at", "opened_at", "sla_at")
+    return {name: _iso(getattr(row, name)) for name in names}
 
 
 def _iso(at: Any) -> str | None:

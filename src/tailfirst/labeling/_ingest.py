@@ -12,15 +12,13 @@ import pyarrow as pa
 
 from tailfirst.artifacts import sha256_bytes
 from tailfirst.context import Context
-from tailfirst.errors import Conflict, InvalidDelivery, OverCap
+from tailfirst.errors import InvalidDelivery
 from tailfirst.labeling._decide import verdicts
 from tailfirst.labeling._round import order_ref
 from tailfirst.ledger.records import DeliveryRow, RoundRow, TaskRow
 from tailfirst.port import (
     BatchRef,
-    CostLine,
     Cursor,
-    Money,
     ParsedResult,
     RawResult,
     SubmissionKey,
@@ -92,7 +90,7 @@ def read(ctx: Context, row: RoundRow, *, gated: bool = True) -> Read:
     tasks = {t.key: t for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no)}
     answers = [(d, _parse(ctx, d, tasks)) for d in ctx.ledger.deliveries.unparsed(ctx.campaign, row.round_no)]
     good = [(d, parsed) for d, parsed in answers if not isinstance(parsed, str)]
-    held = set(ctx.gates.deliveries(_frame(ctx, [p for _, p in good], tasks))) if gated and good else set()
+    held = _held(ctx, row, [parsed for _, parsed in good], tasks) if gated and good else set()
     bad = [(d, reason) for d, reason in answers if isinstance(reason, str)]
     bad += [(d, "did not pass the checks on deliveries") for d, parsed in good if parsed.key in held]
     for d, reason in bad:
@@ -102,6 +100,16 @@ def read(ctx: Context, row: RoundRow, *, gated: bool = True) -> Read:
         ctx.ledger.deliveries.record_parsed(parsed.key, parsed.revision, parsed, ctx.now())
     validate(ctx, row)
     return Read(len(passed), len(bad))
+
+
+def _held(ctx: Context, row: RoundRow, fresh: Sequence[ParsedResult], tasks: Mapping[str, TaskRow]) -> set[str]:
+    """Keys that the gate wants quarantined.
+
+    It sees all answers of the round so far, so that its verdict does not depend on how polls happened to cut them.
+    """
+    done = [d for d in ctx.ledger.deliveries.raw(ctx.campaign, row.round_no) if d.parsed_at or d.quarantine_reason]
+    before = [parsed for d in done if not isinstance(parsed := _parse(ctx, d, tasks), str)]
+    return set(ctx.gates.deliveries(_frame(ctx, [*before, *fresh], tasks)))
 
 
 def validate(ctx: Context, row: RoundRow) -> None:
@@ -118,41 +126,6 @@ def validate(ctx: Context, row: RoundRow) -> None:
         ends["VALIDATED" if answered else "SKIPPED_BY_ANNOTATOR", reason].append(key)
     for (state, reason), keys in sorted(ends.items()):
         ctx.ledger.tasks.move_many(keys, "PARSED", state, ctx.now(), ctx.worker, reason)
-
-
-def account(ctx: Context, row: RoundRow) -> str:
-    """Book what the vendor charges for the order; what the ledger refuses, in words, for the dispute list.
-
-    A line that is booked already changes nothing, and good lines are booked also when others are refused.
-    """
-    batch = order_ref(ctx, row)
-    if batch is None:
-        return ""
-    estimated = ctx.vendor.capabilities().cost == "NONE"
-    lines = _estimated(ctx, row, batch) if estimated else ctx.vendor.costs(batch)
-    try:
-        ctx.ledger.money.accrue(ctx.campaign, row.round_no, lines, ctx.now())
-    except (Conflict, OverCap) as error:
-        return f"costs in dispute: {error}"
-    return ""
-
-
-def _estimated(ctx: Context, row: RoundRow, batch: BatchRef) -> list[CostLine]:
-    """Where the vendor reports no costs the price list is ours: one line per answered task."""
-    answered = {d.key for d in ctx.ledger.deliveries.raw(ctx.campaign, row.round_no)}
-    currency = row.currency or ctx.params.money.currency
-    return [
-        CostLine(
-            f"estimated-{t.key}",
-            SubmissionKey(t.key),
-            batch.key,
-            Money(t.price_micros, currency),
-            ctx.now(),
-            "ESTIMATED",
-        )
-        for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no)
-        if t.key in answered and t.price_micros is not None
-    ]
 
 
 def _known(ctx: Context, row: RoundRow) -> set[tuple[str, str]]:

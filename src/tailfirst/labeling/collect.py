@@ -2,7 +2,8 @@
 
 from tailfirst.context import Context, micros
 from tailfirst.errors import QuotaExceeded
-from tailfirst.labeling._ingest import account, pull, read
+from tailfirst.labeling._costs import account
+from tailfirst.labeling._ingest import pull, read
 from tailfirst.labeling._round import current, idle, refresh
 from tailfirst.ledger.records import RoundRow
 from tailfirst.rounds import Policy, Progress, progress

@@ -13,9 +13,10 @@ from pathlib import Path
 from tailfirst.artifacts import atomic_folder, sha256_tree
 from tailfirst.context import Context
 from tailfirst.errors import LeaseLost, StaleArtifact
+from tailfirst.labeling._costs import account
 from tailfirst.labeling._decide import Decision, Harvest, harvest
 from tailfirst.labeling._export import label_table, write_folder
-from tailfirst.labeling._ingest import account, pull, read, validate
+from tailfirst.labeling._ingest import pull, read, validate
 from tailfirst.labeling._lease import holding, renewed
 from tailfirst.labeling._round import current, idle, refresh
 from tailfirst.labeling.fold import fold

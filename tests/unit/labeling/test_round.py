@@ -18,7 +18,9 @@ def test_round_from_plan_to_seal(world: Any, ctx: Any, runner: Any) -> None:
     summary = json.loads((folder / "round.json").read_text())
 
     assert row.sealed_sha256 == sha256_tree(folder), said
-    assert summary["files"] == {p.name: sha256_file(p) for p in folder.iterdir() if p.name != "round.json"}
+    assert summary["files"] == {
+        p.name: sha256_file(p) for p in folder.iterdir() if p.name not in {"round.json", "events.jsonl"}
+    }
     assert (folder / "batch.parquet").read_bytes() == world.ws.batch.read_bytes()
     assert summary["batch_sha256"] == sha256_file(world.ws.batch)
     assert summary["cost_micros"] == 3 * 40_000 + 80_000 == ctx.ledger.money.status("tiny").accrued

@@ -171,3 +171,30 @@ def test_history_leaves_out_detours() -> None:
         ("k", "PLANNED", "OUTBOX"),
         ("k", "OUTBOX", "SUBMITTED"),
     ]
+
+
+def test_items_not_to_be_asked_again_are_told(world: Any, runner: Any) -> None:
+    gone, late = world.pool()[1], world.pool()[2]
+    world.round.update(sla_hours=3, quorum=0.5)
+    world.vendor.update(
+        hours_per_poll=60,
+        faults=[{"name": "asset_unreachable", "items": [gone]}, {"name": "late_label", "items": [late]}],
+    )
+    world.batch(world.pool()[:4])
+    with world.context() as ctx:
+        runner(ctx, hours=1)
+    assert json.loads((world.ws.sealed(1) / "round.json").read_text())["ignored"] == sorted([gone, late])
+
+
+def test_only_events_tell_our_time(world: Any, runner: Any, tmp_path_factory: Any) -> None:
+    """The same campaign a year later: every file but events.jsonl is the same."""
+    later = type(world)(tmp_path_factory.mktemp("later"))
+    shutil.copytree(world.root, later.root, dirs_exist_ok=True)
+    later.clock.forward(days=365)
+    for each in (world, later):
+        each.batch(each.pool()[:4])
+        with each.context() as ctx:
+            runner(ctx, hours=2)
+    for path in world.ws.sealed(1).iterdir():
+        same = path.read_bytes() == (later.ws.sealed(1) / path.name).read_bytes()
+        assert same == (path.name != "events.jsonl"), path.name
