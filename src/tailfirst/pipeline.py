@@ -28,7 +28,7 @@ CODE = "code.json"
 SHARED = ("artifacts.py", "config.py", "schemas.py")
 TASK = ("task.py", "items.py")
 VECTORS = ("vectors.py", "embedding/load.py")
-ENCODING = ("vectors.py", "embedding", "encoders", "retrieval")
+ENCODING = ("vectors.py", "embedding", "encoders", "retrieval", "demo/model")  # the packaged weights are code
 OWN_VECTORS = ("data/prototypes.npy", "data/vectors.npy")  # where the user brought them (encoder `precomputed`)
 
 
@@ -235,10 +235,7 @@ def write_dvc_yaml(ws: Workspace) -> bool:
 
 
 def write_code_json(ws: Workspace) -> bool:
-    """Write code.json (digest of each stage's source, versions of the numeric packages); whether it changed.
-
-    The repository needs none: its stages depend on the source files.
-    """
+    """Write code.json where it differs; whether it did. The repository needs none: stages depend on the files."""
     if is_repository(ws):
         return False
     digests = code_digests(ws, {row.name: row.code for row in STAGES})
