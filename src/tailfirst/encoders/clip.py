@@ -1,5 +1,6 @@
 """CLIP and SigLIP models of transformers: images and texts in one space."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tailfirst.config import Settings
 from tailfirst.contracts import Encoder, Media, Vectors
-from tailfirst.encoders import _batches, _digests, _folders, _pixels, _torch
+from tailfirst.encoders import _batches, _digests, _folders, _pixels, _tokens, _torch
 from tailfirst.errors import ConfigError, TaskFolderError
 from tailfirst.items import open_image
 from tailfirst.paths import Workspace
@@ -21,7 +22,7 @@ from tailfirst.vectors import unit
 
 DEFAULT_SCALE = 100.0
 TEXT_STEP = 8  # texts are padded to a multiple of this many tokens
-DECODERS = 2  # threads that decode images while the network runs
+DECODERS = 8  # threads that decode images while the network runs, at most one per core
 
 
 class Params(BaseModel):
@@ -59,8 +60,7 @@ class Clip:
     logit_scale: float
     network: Any
     preprocess: Callable[[Image.Image], _pixels.Pixels]
-    tokenizer: Any
-    longest: int  # tokens of the longest text
+    tokens: _tokens.Tokens
     whole_length: bool  # SigLIP was trained with every text padded to the full length and reads the last position
     batch: int
     reads: Literal["image", "text", "row"] = "image"
@@ -74,39 +74,31 @@ class Clip:
         """
         out = np.empty((len(batch), self.dim), np.float32)
         chunks = list(_batches.spans(len(batch), self.batch))
-        with ThreadPoolExecutor(DECODERS, thread_name_prefix="decode") as pool:
-            decoded = _batches.ahead(pool, self._pixels, [batch[chunk] for chunk in chunks])
+        with ThreadPoolExecutor(min(DECODERS, os.cpu_count() or 1), thread_name_prefix="decode") as pool:
+            decoded = _batches.ahead(pool, self.pixels, [batch[chunk] for chunk in chunks])
             for chunk, pixels in zip(chunks, decoded, strict=True):
                 rows = _batches.padded(np.stack(pixels), self.batch)
-                out[chunk] = self._forward("image", pixel_values=rows)[: len(pixels)]
+                out[chunk] = self.forward("image", pixel_values=rows)[: len(pixels)]
         return unit(out)
 
     def texts(self, batch: Sequence[str]) -> Vectors:
         """Unit vectors (N, D) of texts; longer texts are cut at the model's length."""
         out = np.empty((len(batch), self.dim), np.float32)
-        if not batch:
-            return out
-        tokens = self.tokenizer(list(batch), truncation=True, max_length=self.longest)["input_ids"]
-        lengths = np.array([self.longest if self.whole_length else len(one) for one in tokens], np.int64)
-        for length, rows in _batches.by_length(lengths, TEXT_STEP, self.longest):
-            for span in _batches.spans(len(rows), self.batch):
-                chunk = rows[span]
-                fed = self.tokenizer.pad(
-                    {"input_ids": [tokens[row] for row in chunk]},
-                    padding="max_length",
-                    max_length=length,
-                    return_tensors="np",
-                )
-                names = ("input_ids",) if self.whole_length else ("input_ids", "attention_mask")
-                arrays = {name: _batches.padded(fed[name], self.batch) for name in names}
-                out[chunk] = self._forward("text", **arrays)[: len(chunk)]
+        for chunk in self.tokens.chunks(batch):
+            arrays = {"input_ids": chunk.ids} | ({} if self.whole_length else {"attention_mask": chunk.mask})
+            out[chunk.rows] = self.forward("text", **arrays)[: len(chunk.rows)]
         return unit(out)
 
     def prototypes(self, prompts: Sequence[Sequence[str]]) -> Vectors:
         """Unit class prototypes (C, D) from the prompts of each class."""
         return _batches.prototypes(self.texts, prompts)
 
-    def _pixels(self, media: Media) -> _pixels.Pixels:
+    def pixels(self, media: Media) -> _pixels.Pixels:
+        """(3, H, W) what the image side takes of an item.
+
+        Raises:
+            TaskFolderError: No image, or one that cannot be decoded; names the item.
+        """
         if media.data is None:
             raise TaskFolderError(f"item {media.item_id} has no image, but the encoder clip reads images")
         try:
@@ -115,7 +107,8 @@ class Clip:
             raise TaskFolderError(f"item {media.item_id}: {error}") from error
         return self.preprocess(image)
 
-    def _forward(self, side: Literal["image", "text"], **arrays: NDArray[Any]) -> Vectors:
+    def forward(self, side: Literal["image", "text"], **arrays: NDArray[Any]) -> Vectors:
+        """One pass of the image or text side over `batch` rows; not normalised."""
         import torch
 
         tensors = {name: torch.from_numpy(value).to(self.network.device) for name, value in arrays.items()}
@@ -145,14 +138,15 @@ def _build(folder: Path, network: Any, batch: int, ws: Workspace) -> Clip:
     digest = _digests.model_digest(folder, ws.cache / "sha256.json")
     parts = {"encoder": "clip", "files": digest, "dtype": str(network.dtype), "batch": batch}
     scale = getattr(network, "logit_scale", None)
+    longest = int(min(tokenizer.model_max_length, text.max_position_embeddings))
+    whole = network.config.model_type.startswith("siglip")
     return Clip(
         fingerprint=_digests.fingerprint(parts),
         dim=int(getattr(network.config, "projection_dim", None) or text.projection_size),
         logit_scale=DEFAULT_SCALE if scale is None else float(scale.detach().float().exp()),
         network=network,
         preprocess=_pixels.preprocess(processor),
-        tokenizer=tokenizer,
-        longest=int(min(tokenizer.model_max_length, text.max_position_embeddings)),
-        whole_length=network.config.model_type.startswith("siglip"),
+        tokens=_tokens.Tokens(tokenizer, longest, longest if whole else TEXT_STEP, batch),
+        whole_length=whole,
         batch=batch,
     )

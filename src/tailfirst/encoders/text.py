@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tailfirst.config import Settings
 from tailfirst.contracts import Encoder, Media, Vectors
-from tailfirst.encoders import _batches, _digests, _folders, _torch
+from tailfirst.encoders import _batches, _digests, _folders, _tokens, _torch
 from tailfirst.errors import ConfigError, TaskFolderError
 from tailfirst.paths import Workspace
 from tailfirst.vectors import unit
@@ -64,9 +64,7 @@ def load(params: Params, ws: Workspace, settings: Settings) -> Encoder:
         dim=int(network.config.hidden_size),
         logit_scale=params.logit_scale,
         network=network,
-        tokenizer=tokenizer,
-        longest=int(longest),
-        batch=params.batch,
+        tokens=_tokens.Tokens(tokenizer, int(longest), TEXT_STEP, params.batch),
     )
 
 
@@ -78,9 +76,7 @@ class Sentences:
     dim: int
     logit_scale: float
     network: Any
-    tokenizer: Any
-    longest: int
-    batch: int
+    tokens: _tokens.Tokens
     reads: Literal["image", "text", "row"] = "text"
     has_text: bool = True
 
@@ -96,21 +92,8 @@ class Sentences:
     def texts(self, batch: Sequence[str]) -> Vectors:
         """Unit vectors (N, D) of texts; longer texts are cut."""
         out = np.empty((len(batch), self.dim), np.float32)
-        if not batch:
-            return out
-        tokens = self.tokenizer(list(batch), truncation=True, max_length=self.longest)["input_ids"]
-        lengths = np.array([len(one) for one in tokens], np.int64)
-        for length, rows in _batches.by_length(lengths, TEXT_STEP, self.longest):
-            for span in _batches.spans(len(rows), self.batch):
-                chunk = rows[span]
-                fed = self.tokenizer.pad(
-                    {"input_ids": [tokens[row] for row in chunk]},
-                    padding="max_length",
-                    max_length=length,
-                    return_tensors="np",
-                )
-                ids, mask = (_batches.padded(fed[name], self.batch) for name in ("input_ids", "attention_mask"))
-                out[chunk] = self._forward(ids, mask)[: len(chunk)]
+        for chunk in self.tokens.chunks(batch):
+            out[chunk.rows] = self._forward(chunk.ids, chunk.mask)[: len(chunk.rows)]
         return unit(out)
 
     def prototypes(self, prompts: Sequence[Sequence[str]]) -> Vectors:

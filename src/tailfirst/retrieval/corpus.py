@@ -58,8 +58,8 @@ def captions(shard: Shard) -> Iterator[Slice]:
     start = 0
     with pq.ParquetFile(shard.path, pre_buffer=False) as file:
         for batch in file.iter_batches(CAPTION_ROWS, columns=["caption"]):
-            column = batch.column(0)
-            yield Slice(start, pc.fill_null(column.cast(pa.large_string()), ""))
+            column = batch.column(0).cast(pa.large_string())
+            yield Slice(start, pc.fill_null(column, "") if column.null_count else column)
             start += len(batch)
 
 

@@ -26,7 +26,7 @@ def test_the_vector_is_the_mean_over_the_tokens_without_the_padding(encoder):
     import torch
 
     texts = ["hello there", "a somewhat longer sentence than the other one, so that padding is needed"]
-    fed = encoder.tokenizer(texts, padding=True, return_tensors="pt")
+    fed = encoder.tokens.tokenizer(texts, padding=True, return_tensors="pt")
     with torch.no_grad():
         hidden = encoder.network(**fed).last_hidden_state
     expected = [h[m.bool()].mean(dim=0).numpy() for h, m in zip(hidden, fed["attention_mask"], strict=True)]
