@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from tailfirst.ledger import LeaseRow, Ledger, NewTask
 from tailfirst.port import (
@@ -18,8 +19,23 @@ from tailfirst.port import (
     TaskRef,
 )
 
+if TYPE_CHECKING:
+    from hypothesis import settings
+
 AT = datetime(2025, 3, 1, 12, tzinfo=UTC)
 TTL_S = 60.0
+
+
+def on_a_database(examples: int) -> "settings":
+    """Few examples and no shrinking: each one is many commits. A test names its own campaign per example."""
+    from hypothesis import HealthCheck, Phase, settings
+
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
 
 
 def later(seconds: float) -> datetime:

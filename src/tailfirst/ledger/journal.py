@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tailfirst.errors import Conflict, LedgerError
@@ -70,26 +70,33 @@ def insert_ignore(connection: Connection, table: type[Base], values: dict[str, A
     return connection.execute(wanted.returning(*table.__table__.primary_key)).first() is not None
 
 
+def held(chosen: Select[Any]) -> Select[Any]:
+    """Rows that nobody else changes until the end of this transaction; others may go on pointing at them.
+
+    PostgreSQL holds the rows. SQLite ignores the words (trap L4); there `Database.write` lets one writer in at a time.
+    On both, every change is a compare-and-set all the same.
+    """
+    return chosen.with_for_update(key_share=True)
+
+
 def lock_campaign(connection: Connection, campaign: str) -> Row[Any]:
     """The campaign's budget row, made if need be and held until the end of the transaction.
 
-    Rows are held by FOR UPDATE on PostgreSQL. SQLite ignores those words (trap L4); there `Database.write` lets one
-    writer in at a time. On both, every change is a compare-and-set all the same.
     Rows are held in one order everywhere: lease, campaign, round, tasks.
     """
     empty = {"campaign": campaign, "cap": 0, "reserved": 0, "accrued": 0, "currency": None, "kill_switch": False}
     insert_ignore(connection, Budget, empty)
-    return connection.execute(select(*Budget.__table__.c).where(Budget.campaign == campaign).with_for_update()).one()
+    return connection.execute(held(select(*Budget.__table__.c).where(Budget.campaign == campaign))).one()
 
 
-def round_row(connection: Connection, campaign: str, round_no: int) -> Row[Any]:
-    """The round's row.
+def round_row(connection: Connection, campaign: str, round_no: int, *, hold: bool = False) -> Row[Any]:
+    """The round's row; with `hold`, nobody else changes it until the end of the transaction.
 
     Raises:
         LedgerError: There is no such round.
     """
     chosen = select(*Round.__table__.c).where(Round.campaign == campaign, Round.round_no == round_no)
-    row = connection.execute(chosen).one_or_none()
+    row = connection.execute(held(chosen) if hold else chosen).one_or_none()
     if row is None:
         there = connection.scalars(select(Round.round_no).where(Round.campaign == campaign).order_by(Round.round_no))
         found = ", ".join(map(str, there)) or "none"
@@ -99,7 +106,7 @@ def round_row(connection: Connection, campaign: str, round_no: int) -> Row[Any]:
 
 def lock_task(connection: Connection, key: str) -> Row[Any] | None:
     """The task's row, held until the end of the transaction; None = no such key."""
-    return connection.execute(select(*Task.__table__.c).where(Task.key == key).with_for_update()).one_or_none()
+    return connection.execute(held(select(*Task.__table__.c).where(Task.key == key))).one_or_none()
 
 
 def move_round(

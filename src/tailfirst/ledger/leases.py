@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, or_, select, update
 
 from tailfirst.errors import LeaseLost
 from tailfirst.ledger.engine import Database
-from tailfirst.ledger.journal import insert_ignore, record
+from tailfirst.ledger.journal import held, insert_ignore, record
 from tailfirst.ledger.records import LeaseRow
 from tailfirst.ledger.tables import Lease
 
@@ -94,7 +94,7 @@ def hold_lease(connection: Connection, name: str | None, token: int) -> Any:
         LeaseLost: The token is not the newest.
     """
     mine = and_(Lease.name == name, Lease.token == token)
-    row = connection.execute(select(*Lease.__table__.c).where(mine).with_for_update()).one_or_none()
+    row = connection.execute(held(select(*Lease.__table__.c).where(mine))).one_or_none()
     if row is None:
         raise LeaseLost(
             f"lease {name!r}: token {token} is not the newest, another worker took over or it was released; "

@@ -18,6 +18,7 @@ from tailfirst.ledger.tables import Budget, Cost, Round, Task
 from tailfirst.port import BatchKey, CostLine, SubmissionKey
 from tailfirst.port import Money as Amount
 
+NOTHING_TO_PAY = ("REFUSED", "CANCELED", "CLOSED_UNLABELED", "SKIPPED_BY_ANNOTATOR", "DROPPED", "RESUBMIT")
 NO_CURRENCY = "XXX"  # ISO 4217: no currency involved
 
 
@@ -88,6 +89,26 @@ class Money:
             touched = (Round.campaign == campaign) & (Round.round_no == task.round_no)
             connection.execute(update(Round).where(touched).values(updated_at=at))
             return int(task.reserved)
+
+    def release_round(self, campaign: str, round_no: int, at: datetime) -> int:
+        """Give back what is still reserved for tasks of a round that brought no answer to pay for; returns the micros.
+
+        That is: refused, canceled, closed without a label, skipped, dropped, ordered again. Should the vendor charge
+        one of them all the same, the charge is taken as far as the caps reach.
+
+        Raises:
+            LedgerError: There is no such round.
+        """
+        with self._database.write() as connection:
+            lock_campaign(connection, campaign)
+            round_row(connection, campaign, round_no, hold=True)
+            tasks = ranked(connection, campaign, round_no)
+            over = [task for task in tasks if task.state in NOTHING_TO_PAY and task.reserved]
+            for task in over:
+                outbox.release(connection, task)
+            mine = (Round.campaign == campaign) & (Round.round_no == round_no)
+            connection.execute(update(Round).where(mine).values(updated_at=at))
+        return sum(task.reserved for task in over)
 
     def lines(self, campaign: str, round_no: int | None = None) -> list[CostRow]:
         """Stored cost lines of a round or of the campaign, by round, time and id."""

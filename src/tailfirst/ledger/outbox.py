@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from tailfirst.errors import Conflict, IllegalTransition, LeaseLost, LedgerError, OverCap
-from tailfirst.ledger.journal import Act, Shift, lock_campaign, move_tasks
+from tailfirst.ledger.journal import Act, Shift, held, lock_campaign, move_tasks
 from tailfirst.ledger.leases import hold_lease
 from tailfirst.ledger.plans import CHUNK
 from tailfirst.ledger.quotes import ranked
@@ -31,15 +31,10 @@ BEYOND_SUBMITTED = ("IN_PROGRESS", "RETURNED", "PARSED", "VALIDATED", "ACCEPTED"
 
 def fill(connection: Connection, row: Row[Any], budget: Row[Any], cap: int, lease: LeaseRow, act: Act) -> int:
     """Reserve and move APPROVED to OUTBOX; the round and its unsent tasks are guarded by the lease."""
-    if budget.kill_switch:
-        raise LedgerError(f"the kill switch of {row.campaign!r} is on: nothing is bought until it is turned off")
-    if row.state not in SENDING:
-        raise IllegalTransition(
-            f"round {row.round_no} of {row.campaign!r} is {row.state}: an order is filled while {' or '.join(SENDING)}"
-        )
     tasks = ranked(connection, row.campaign, row.round_no)
     approved = [task for task in tasks if task.state == "APPROVED"]
     if approved:
+        _may_buy(row, budget)
         reserve(connection, row, sum(task.price_micros for task in approved), cap)
     connection.execute(
         update(Round)
@@ -55,6 +50,15 @@ def fill(connection: Connection, row: Row[Any], budget: Row[Any], cap: int, leas
         .values(fencing_token=lease.token)
     )
     return len(approved)
+
+
+def _may_buy(row: Row[Any], budget: Row[Any]) -> None:
+    if budget.kill_switch:
+        raise LedgerError(f"the kill switch of {row.campaign!r} is on: nothing is bought until it is turned off")
+    if row.state not in SENDING:
+        raise IllegalTransition(
+            f"round {row.round_no} of {row.campaign!r} is {row.state}: an order is filled while {' or '.join(SENDING)}"
+        )
 
 
 def reserve(connection: Connection, row: Row[Any], amount: int, cap: int) -> None:
@@ -168,7 +172,7 @@ def lock_tasks(connection: Connection, keys: Sequence[str]) -> list[Row[Any]]:
     rows: list[Row[Any]] = []
     for start in range(0, len(keys), CHUNK):
         some = select(*Task.__table__.c).where(Task.key.in_(keys[start : start + CHUNK]))
-        rows += connection.execute(some.order_by(Task.key).with_for_update()).all()
+        rows += connection.execute(held(some.order_by(Task.key))).all()
     return sorted(rows, key=lambda task: (task.round_no, task.rank, task.overlap_slot, task.key))
 
 
@@ -180,7 +184,7 @@ def _submitted(task: Row[Any], ref: TaskRef | None) -> dict[str, Any]:
             f"the vendor has {task.key} with payload {ref.payload_sha256[:12]}, ours is {task.payload_sha256[:12]}; "
             "nothing was overwritten: compare both, and buy a new attempt if ours is right"
         )
-    return {"vendor_task_id": ref.vendor_id}
+    return {"vendor_task_id": ref.vendor_id, "reason": ""}
 
 
 def _give_back(connection: Connection, tasks: Sequence[Row[Any]]) -> None:

@@ -18,7 +18,7 @@ def record_quote(
     connection: Connection, campaign: str, round_no: int, quote: Quote, prices: Mapping[str, int], act: Act
 ) -> None:
     """Round QUOTED and tasks PRICED; a repetition of the same quote changes nothing."""
-    row = round_row(connection, campaign, round_no)
+    row = round_row(connection, campaign, round_no, hold=True)
     tasks = [task for task in ranked(connection, campaign, round_no) if task.state in BEFORE_QUOTE]
     _check_prices(row, tasks, prices)
     _keep_currency(connection, campaign, quote.total.currency)
@@ -38,7 +38,8 @@ def record_quote(
         raise IllegalTransition(f"round {round_no} of {campaign!r} is no longer {row.state}; read it again")
     _reprice(connection, [task for task in tasks if task.state == "PRICED"], prices)
     others = [task for task in tasks if task.state != "PRICED"]
-    move_tasks(connection, [Shift(t, "PRICED", values={"price_micros": prices[t.key]}) for t in others], act)
+    shifts = [Shift(t, "PRICED", values={"price_micros": prices[t.key], "reason": ""}) for t in others]
+    move_tasks(connection, shifts, act)
 
 
 def approve(connection: Connection, row: Row[Any], budget: Row[Any], cap_micros: int, act: Act) -> None:

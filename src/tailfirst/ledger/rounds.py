@@ -108,7 +108,7 @@ class Rounds:
             LedgerError: There is no such round.
         """
         with self._database.write() as connection:
-            row = round_row(connection, campaign, round_no)
+            row = round_row(connection, campaign, round_no, hold=True)
             if row.pause_reason == reason:
                 return
             connection.execute(_of(campaign, round_no).values(pause_reason=reason, updated_at=at))
@@ -155,7 +155,8 @@ class Rounds:
         """
         with self._database.write() as connection:
             budget = lock_campaign(connection, campaign)
-            quotes.approve(connection, round_row(connection, campaign, round_no), budget, cap_micros, Act(at, by))
+            row = round_row(connection, campaign, round_no, hold=True)
+            quotes.approve(connection, row, budget, cap_micros, Act(at, by))
             return record(RoundRow, round_row(connection, campaign, round_no))
 
     def events(self, campaign: str, round_no: int | None = None) -> list[EventRow]:

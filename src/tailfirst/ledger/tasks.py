@@ -54,18 +54,18 @@ class Tasks:
         """Reserve the money of all APPROVED tasks and put them into the outbox; returns how many.
 
         `cap` (micros) bounds the round's spending beside its approval. The round is from now on guarded by `lease`;
-        repeating it with a newer lease only takes the guard over.
+        where nothing is APPROVED (any more), it only takes the guard over, in any state of the round.
 
         Raises:
             LeaseLost: The lease is not ours any more.
             OverCap: A cap does not reach; nothing was reserved.
-            IllegalTransition: The round is not APPROVED or SUBMITTING.
+            IllegalTransition: There is something to buy, but the round is not APPROVED or SUBMITTING.
             LedgerError: The kill switch is on, or there is no such round.
         """
         with self._database.write() as connection:
             check_lease(connection, lease, at)
             budget = lock_campaign(connection, campaign)
-            row = round_row(connection, campaign, round_no)
+            row = round_row(connection, campaign, round_no, hold=True)
             return outbox.fill(connection, row, budget, cap, lease, Act(at, lease.holder))
 
     def mark_sent(self, keys: Sequence[str], token: int, at: datetime) -> None:

@@ -1,13 +1,13 @@
 import threading
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tailfirst.errors import LeaseLost
 from tailfirst.ledger import LeaseRow, Ledger
 from tests.support import ledger_workers
-from tests.support.ledgers import AT, later
+from tests.support.ledgers import AT, later, on_a_database
 
 
 def test_one_holder_at_a_time(ledger: Ledger) -> None:
@@ -86,7 +86,7 @@ def test_two_processes_one_lease(ledger: Ledger, ledger_url: str) -> None:
     assert ledger.leases.get("batch") is not None
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_a_database(15)
 @given(st.lists(st.tuples(st.sampled_from(["take", "release"]), st.sampled_from(["w1", "w2"]), st.integers(0, 90))))
 def test_tokens_only_grow(ledger: Ledger, acts: list[tuple[str, str, int]]) -> None:
     clock, newest = 0, 0

@@ -82,6 +82,18 @@ def test_outbox_reads_the_kill_switch(ledger: Ledger) -> None:
         ledger.tasks.to_outbox("c", 1, 10**9, take(ledger), AT)
 
 
+def test_the_guard_is_taken_over_while_closing(ledger: Ledger) -> None:
+    (a,) = submitted(ledger, 1)
+    ledger.rounds.move("c", 1, "OPEN", "CLOSING", AT, "collect")
+    ledger.money.set_kill_switch("c", on=True, by="ann", at=AT)
+    ledger.tasks.move(a, "SUBMITTED", "CANCEL_REQUESTED", AT, "seal")
+    lease = take(ledger, "w2")
+    assert ledger.tasks.to_outbox("c", 1, 0, lease, AT) == 0
+    ledger.tasks.record_outcomes([outcome(a, "CANCELED")], lease.token, AT, "w2")
+    assert ledger.tasks.get(a).state == "CANCELED"
+    assert ledger.money.status("c").reserved == 0
+
+
 def test_outbox_of_an_aborted_round_stays_empty(ledger: Ledger) -> None:
     approved(ledger, 1)
     ledger.rounds.move("c", 1, "APPROVED", "ABORTED", AT, "ann")
