@@ -46,7 +46,7 @@ class Preview:
     strategy: str
     items: tuple[PlannedItem, ...]
     currency: str
-    no_price: str | None  # why there is no price
+    objection: str | None  # why the vendor would not take the order as things are
     cap_round_micros: int
     left_micros: int  # of the campaign's cap
     starved: tuple[str, ...]  # classes without a candidate
@@ -93,7 +93,7 @@ def preview(ctx: Context) -> Preview:
     frozen = row if row is not None and row.state not in FINISHED else None
     batch = _batch(ctx, frozen)
     notes = tracking.read_json(ctx.ws.acquisition)
-    prices, why = _prices(ctx, Counter(r["purpose"] for r in batch), frozen)
+    prices, objection = _prices(ctx, Counter(r["purpose"] for r in batch), frozen)
     money = ctx.ledger.money.status(ctx.campaign)
     step = advance.upcoming(ctx)
     return Preview(
@@ -103,7 +103,7 @@ def preview(ctx: Context) -> Preview:
         strategy=ctx.params.acquisition.strategy.plugin,
         items=tuple(_item(r, prices) for r in batch),
         currency=ctx.params.money.currency,
-        no_price=why,
+        objection=objection,
         cap_round_micros=micros(ctx.params.money.cap_round),
         left_micros=money.left if money.cap else micros(ctx.params.money.cap_campaign),
         starved=tuple(notes.get("starved") or ()),
@@ -147,14 +147,18 @@ def _item(row: Mapping[str, Any], prices: Mapping[str, int]) -> PlannedItem:
 
 
 def _prices(ctx: Context, counts: Mapping[str, int], frozen: RoundRow | None) -> tuple[Mapping[str, int], str | None]:
-    """Price per item by purpose, or why the vendor gives none."""
+    """Price per item by purpose, and what the vendor objects: prices may exist where an order would be refused."""
     number = frozen.round_no if frozen else 1
+    objection = None
     try:
         made = project(ctx)
-        specs = {name: _spec(ctx, made, number, PURPOSES[name], n) for name, n in sorted(counts.items())}
-        return {name: ctx.vendor.quote(spec).per_task.micros for name, spec in specs.items()}, None
     except (VendorError, Unavailable) as error:
-        return {}, str(error)
+        objection, made = str(error), ProjectRef(ctx.vendor.name, "", ctx.task.digest)
+    try:
+        specs = {name: _spec(ctx, made, number, PURPOSES[name], n) for name, n in sorted(counts.items())}
+        return {name: ctx.vendor.quote(spec).per_task.micros for name, spec in specs.items()}, objection
+    except (VendorError, Unavailable) as error:
+        return {}, objection or str(error)
 
 
 def _spec(ctx: Context, made: ProjectRef, round_no: int, purpose: Purpose, n_tasks: int) -> BatchSpec:
@@ -183,7 +187,7 @@ def as_data(found: Preview, shown: int | None = None) -> dict[str, Any]:
         "control": found.count("control"),
         "currency": found.currency,
         "total_micros": found.total_micros,
-        "no_price": found.no_price,
+        "objection": found.objection,
         "cap_round_micros": found.cap_round_micros,
         "left_micros": found.left_micros,
         "starved": list(found.starved),

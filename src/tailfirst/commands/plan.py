@@ -61,13 +61,14 @@ def sentences(found: "Preview") -> list[str]:
     shares = f"{found.count('AUDIT')} for the audit and {found.count('control')} drawn at random as control"
     lines = [f"round {found.round_no}: {whole} items by {found.strategy}, of them {shares}"]
     total, currency = found.total_micros, found.currency
-    if total is None:
-        lines.append(f"no price: {found.no_price}")
-    else:
-        lines.append(
-            f"cost: {money(total, currency)}, {money(total // max(whole, 1), currency)} per item; a round may cost "
-            f"{money(found.cap_round_micros, currency)}, the campaign has {money(found.left_micros, currency)} left"
-        )
+    if total is not None:
+        left = money(found.left_micros, currency)
+        lines += [
+            f"cost: {money(total, currency)} in total, {money(total // max(whole, 1), currency)} per item",
+            f"a round may cost {money(found.cap_round_micros, currency)}, the campaign has {left} left",
+        ]
+    if found.objection:
+        lines.append(f"the vendor would not take it yet: {found.objection}")
     if found.starved:
         lines.append(f"classes without a candidate in the pool: {', '.join(found.starved)}")
     if found.frozen:

@@ -69,11 +69,15 @@ class History:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Candidates, zero-shot aside, that were not always the chosen one: lines of their own in a chart."""
-        names = {name for state in self.states for name, found in state.candidates.items() if found.available}
-        zero = {self.zero_shot.candidate} if self.zero_shot else set()
-        measured = [state for state in self.states if state.best]
-        return tuple(sorted(n for n in names - zero if any(state.chosen != n for state in measured)))
+        """Candidates, zero-shot aside, that once measured otherwise than the chosen one: lines of their own."""
+        zero = self.zero_shot.candidate if self.zero_shot else None
+        names = {
+            name
+            for state in self.states
+            for name, found in state.candidates.items()
+            if found.available and state.best and found.values != state.best.values
+        }
+        return tuple(sorted(names - {zero}))
 
     @property
     def rounds(self) -> int:
