@@ -118,7 +118,11 @@ def deliveries(
 
     Needs the columns key, annotator_id, class_ids (a list) or class_id, skipped and submitted_at; `work_s` is optional.
     """
-    classes = frame["class_ids"] if "class_ids" in frame else frame["class_id"].map(lambda c: [c] if c else [])
+    classes = (
+        frame["class_ids"]
+        if "class_ids" in frame
+        else frame["class_id"].map(lambda c: [c] if isinstance(c, str) else [])
+    )
     skipped = frame["skipped"] if "skipped" in frame else classes.map(len) == 0
     answers = [
         "skipped" if skip else "class" if len(given) and set(given) <= set(class_ids) else "outside the ontology"

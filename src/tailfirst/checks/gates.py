@@ -4,16 +4,18 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from tailfirst import artifacts, schemas
+from tailfirst import artifacts, pool, schemas
+from tailfirst.acquisition._compose import sizes
 from tailfirst.checks import BLOCK, CheckResult, frames, suites
 from tailfirst.checks.run import run_suite
 from tailfirst.context import Context
 from tailfirst.errors import CheckFailed
+from tailfirst.items import load_items
 from tailfirst.ledger.records import CheckRow
 
 if TYPE_CHECKING:
@@ -78,13 +80,11 @@ class LedgerGates:
         self._enforce(self._run("batch", frame, self._batch_suite(labeled), "item_id"))
 
     def _batch_suite(self, labeled: set[str]) -> list[Any]:
-        want = self.ctx.params.acquisition
-        table = schemas.read(self.ctx.ws.items, schemas.ITEMS).select(["item_id", "role"]).to_pylist()
-        eligible = sum(row["role"] == "pool" and row["item_id"] not in labeled for row in table)
-        budget = min(want.budget, eligible)
-        audit = (min(want.audit_min, budget), min(budget, max(want.audit_min, ceil(want.audit_share * want.budget))))
-        control = (min(budget, floor(want.control_share * budget)), ceil(want.control_share * want.budget))
-        return suites.batch(budget, audit, control, self.ctx.task.class_ids)
+        items = load_items(self.ctx.ws)
+        ignored = pool.ignored_items(self.ctx.ws.rounds)
+        standing = pool.partition(items.item_ids, items.is_pool, labeled=labeled, ignored=ignored)
+        eligible = int(standing.eligible.sum())
+        return suites.batch(sizes(eligible, self.ctx.params.acquisition), eligible, self.ctx.task.class_ids)
 
     def deliveries(self, df: "pd.DataFrame") -> Sequence[str]:
         """Parsed answers, one row per annotation; the submission keys to quarantine, sorted.

@@ -9,6 +9,7 @@ anywhere: one bad row is one failure.
 from collections.abc import Sequence
 from typing import Any
 
+from tailfirst.acquisition._compose import Sizes
 from tailfirst.checks import BLOCK, NOTE, QUARANTINE, Severity
 
 ID = r"^[0-9a-f]{20}$"
@@ -16,7 +17,7 @@ OPEN_ID = r"^o[0-9a-f]{19}$"
 SHA256 = r"^[0-9a-f]{64}$"
 OUTSIDE = r"^(?:/|~|[A-Za-z]:|\.\.(?:/|$)|.*/\.\.(?:/|$))"  # absolute, home, drive letter, parent folder
 MAX_BYTES = 64 * 1024 * 1024
-STAGES = ("audit", "control", "quota", "score", "fill", "cold_start")
+STAGE = r"^[a-z][a-z0-9_]*$"  # audit, control, quota, score, fill, cold_start, and what a new strategy calls its own
 PURPOSES = ("TRAIN", "AUDIT")
 DAY_S = 86_400.0
 
@@ -114,21 +115,25 @@ def embeddings(n_items: int, n_blocks: int, dim: int) -> list[Any]:
     ]
 
 
-def batch(budget: int, audit: tuple[int, int], control: tuple[int, int], class_ids: Sequence[str]) -> list[Any]:
-    """batch.parquet: the size of the budget, only eligible items, honest random slices, probabilities inside (0, 1)."""
+def batch(size: Sizes, eligible: int, class_ids: Sequence[str]) -> list[Any]:
+    """batch.parquet: the size of the budget, only eligible items, honest random slices, probabilities inside (0, 1).
+
+    Only where the whole pool is bought may a probability be 1.
+    """
+    part = size.total < eligible
     return [
-        _make("ExpectTableRowCountToEqual", "the batch has the size of the budget", value=budget),
+        _make("ExpectTableRowCountToEqual", "the batch has the size of the budget", value=size.total),
         _present("item_id"),
         _unique("item_id"),
         _is("standing", ["eligible"], "nothing labeled, held out, in flight, ignored, unknown or changed is bought"),
         _unique("rank"),
-        _between("rank", 0, budget - 1, "ranks count from 0"),
+        _between("rank", 0, size.total - 1, "ranks count from 0"),
         _is("purpose", PURPOSES, "the purpose is known"),
-        _is("stage", STAGES, "the stage is known"),
+        _matches("stage", STAGE, "the stage is a word"),
         _is("audit_agrees", [True], "purpose AUDIT and stage audit go together"),
-        _sum("is_audit", *audit, "the audit slice has its share of the budget"),
-        _sum("is_control", *control, "the control slice has its share of the budget"),
-        _between("inclusion_probability", 0, 1, "the probability lies inside (0, 1)", strict_min=True, strict_max=True),
+        _sum("is_audit", size.audit, size.audit, "the audit slice has its share of the budget"),
+        _sum("is_control", size.control, size.control, "the control slice has its share of the budget"),
+        _between("inclusion_probability", 0, 1, "the probability lies inside (0, 1)", strict_min=True, strict_max=part),
         _is("random_known", [True], "random picks carry their inclusion probability"),
         _is("predicted", class_ids, "the prediction is of the ontology"),
         _between("probability", 0, 1, "the probability lies in [0, 1]"),

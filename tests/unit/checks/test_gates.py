@@ -11,8 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
-from tailfirst import artifacts, schemas
+from tailfirst import artifacts, pipeline, schemas
+from tailfirst.__main__ import run_stage
 from tailfirst.checks.gates import LedgerGates
 from tailfirst.config import Params
 from tailfirst.errors import CheckFailed
@@ -273,7 +275,7 @@ def holdout_item(ws):
         ("rank", 3, 2, "rank is there once"),
         ("rank", 3, 99, "ranks count from 0"),
         ("purpose", 3, "AUDIT", "go together"),
-        ("stage", 3, "guess", "stage is known"),
+        ("stage", 3, "a guess", "stage is a word"),
         ("inclusion_probability", 0, 1.0, "inside"),
         ("inclusion_probability", 0, 0.0, "inside"),
         ("inclusion_probability", 0, None, "random picks carry"),
@@ -317,10 +319,28 @@ def test_a_batch_without_its_audit_slice_blocks(ws, gates):
         gates.batch(frame)
 
 
-def test_the_last_items_of_a_pool_are_a_batch_too(ws, gates):
-    gates.ctx.params = Params.model_validate(tiny_workspace.params(acquisition={"budget": 500, "audit_share": 0.01}))
-    frame = picks(ws, 60)
-    frame.loc[2:50, ["stage", "inclusion_probability"]] = "control", 0.1
+@pytest.mark.parametrize("budget", [1, 2, 7, 59, 500])
+@pytest.mark.parametrize("strategy", ["tail_first", "random"])
+def test_what_the_stage_chooses_passes_at_any_budget(ws, gates, budget, strategy):
+    changes = {"budget": budget, "audit_min": 2, "strategy": {"plugin": strategy}}
+    gates.ctx.params = Params.model_validate(tiny_workspace.params(acquisition=changes))
+    ws.params.write_text(yaml.safe_dump(tiny_workspace.params(acquisition=changes)))
+    for identity in pipeline.stage_ids(["zero_shot", "linear_probe"]):
+        name, _, candidate = identity.partition("@")
+        if name not in {"control", "report"}:
+            run_stage(ws, name, candidate or None)
+    gates.embeddings()
+    gates.batch(schemas.read(ws.batch, schemas.BATCH).to_pandas())
+
+
+def test_the_last_two_items_of_a_pool_are_a_batch_too(ws, gates):
+    pool = [r["item_id"] for r in schemas.read(ws.items, schemas.ITEMS).to_pylist() if r["role"] == "pool"]
+    labels = [{"item_id": item, "class_id": "oak", "round_no": 0, "purpose": "SEED"} for item in pool[2:]]
+    artifacts.write_parquet(ws.labels, pa.Table.from_pylist(labels, schema=schemas.LABELS))
+    frame = picks(ws, 2)
+    frame.loc[1, ["purpose", "stage"]] = "AUDIT", "audit"
+    frame["inclusion_probability"] = 1.0
+    gates.ctx.params = Params.model_validate(tiny_workspace.params(acquisition={"audit_min": 2}))
     gates.batch(frame)
 
 
@@ -336,6 +356,14 @@ def order(book, ws, n=4):
     ]
     book.current = SimpleNamespace(round_no=2, state="IN_PROGRESS", cap_micros=1000)
     return book.orders
+
+
+def test_answers_with_one_class_column_are_read_too(ws, gates, book):
+    frame = answers(order(book, ws))
+    frame["class_id"] = pd.array(["oak", None, "fern", "yew"], dtype="str")
+    frame["skipped"] = [False, True, False, False]
+    frame["submitted_at"] = pd.NaT
+    assert list(gates.deliveries(frame.drop(columns="class_ids"))) == ["k2"]
 
 
 def answers(orders, **changes):
