@@ -51,20 +51,33 @@ def assign(vectors: Vectors, centers: Vectors) -> tuple[Ints, Floats]:
 
 
 def _plus_plus(vectors: Vectors, count: int, rng: np.random.Generator) -> Vectors:
-    """k-means++: each next center is drawn with probability proportional to its squared distance to the nearest one."""
+    """Greedy k-means++ (Arthur and Vassilvitskii 2007, section 5).
+
+    Of 2 + ln k rows drawn with probability proportional to the squared distance to the nearest center, the one is taken
+    that lowers the sum of these distances most.
+    """
+    trials = 2 + int(np.log(count))
     own = (vectors**2).sum(axis=1, dtype=np.float64)
-    chosen = [int(rng.integers(len(vectors)))]
-    nearest = np.full(len(vectors), np.inf)
+    first = int(rng.integers(len(vectors)))
+    chosen, nearest = [first], _squared(vectors, own, np.array([first]))[:, 0]
     for _ in range(count - 1):
-        last = vectors[chosen[-1]]
-        nearest = np.minimum(nearest, np.maximum(own + own[chosen[-1]] - 2 * (vectors @ last), 0))
         mass = nearest.cumsum()
         if mass[-1] <= 0:  # every row lies on a center
             chosen.append(int(rng.integers(len(vectors))))
             continue
-        chosen.append(min(int(np.searchsorted(mass, rng.random() * mass[-1], side="right")), len(vectors) - 1))
+        drawn = np.minimum(np.searchsorted(mass, rng.random(trials) * mass[-1], side="right"), len(vectors) - 1)
+        closer = np.minimum(nearest[:, None], _squared(vectors, own, drawn))
+        winner = int(closer.sum(axis=0).argmin())
+        nearest = closer[:, winner]
+        chosen.append(int(drawn[winner]))
     start: Vectors = vectors[np.array(chosen)]
     return start
+
+
+def _squared(vectors: Vectors, own: Floats, rows: Ints) -> Floats:
+    """(N, T) squared distances to some of the rows."""
+    result: Floats = np.maximum(own[:, None] + own[rows] - 2 * (vectors @ vectors[rows].T), 0)
+    return result
 
 
 def _means(vectors: Vectors, labels: Ints, centers: Vectors) -> Vectors:

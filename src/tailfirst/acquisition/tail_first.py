@@ -24,6 +24,7 @@ class Params(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    score: Literal["entropy", "margin"] = "entropy"  # what ranks the items inside a class
     retrieved_weight: float = Field(0.03, ge=0)  # w: labels that one matching caption stands for
     counting: Literal["expected", "hard"] = "expected"
     max_share: float | None = Field(0.2, gt=0, le=1)  # of the batch for one class; null = no cap
@@ -43,7 +44,8 @@ def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator
     order = np.argsort(np.array(view.class_ids), kind="stable")  # classes by id: ties go to the smaller id
     place = np.argsort(order)
     counts = (view.n_labeled + view.n_pending + params.retrieved_weight * view.n_retrieved)[order].astype(np.float64)
-    queues = _queues(looks, view, place, budget)
+    scores = looks.entropy if params.score == "entropy" else 1 - looks.margin
+    queues = _queues(looks, scores, view, place, budget)
     cap = budget if params.max_share is None else math.ceil(params.max_share * budget - 1e-9)
     filling = Filling(counts.copy(), queues, cap, lambda row, c: _added(view, row, c, params, order))
     anchors = _search.anchors(view, params.search, order)
@@ -58,7 +60,7 @@ def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator
     rows = np.array(filling.rows, np.int64)
     return Selection(
         rows=rows,
-        scores=looks.entropy[rows],
+        scores=scores[rows],
         inclusion_probabilities=np.full(len(rows), np.nan),
         reasons=tuple(f"{why}:{names[c]}" for why, c in filling.reasons),
         stages=tuple(filling.stages),
@@ -69,15 +71,15 @@ def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator
     )
 
 
-def _queues(looks: _probs.Looks, view: PoolView, place: Ints, budget: int) -> list[Ints]:
-    """Per class (by id) its rows by (highest entropy, item id); more than `budget` of one class are never taken."""
+def _queues(looks: _probs.Looks, scores: Floats, view: PoolView, place: Ints, budget: int) -> list[Ints]:
+    """Per class (by id) its rows by (highest score, item id); more than `budget` of one class are never taken."""
     predicted = place[looks.first]
     by_class = np.argsort(predicted, kind="stable")
     ends = np.cumsum(np.bincount(predicted, minlength=len(place)))
     queues = []
     for start, end in zip(np.concatenate([[0], ends[:-1]]), ends, strict=True):
         rows = by_class[start:end]
-        queues.append(rows[_rows.best(looks.entropy[rows], view.item_ids[rows], min(budget, len(rows)))])
+        queues.append(rows[_rows.best(scores[rows], view.item_ids[rows], min(budget, len(rows)))])
     return queues
 
 

@@ -1,0 +1,142 @@
+"""Margin and entropy: five rows by hand, and scikit-activeml as the oracle."""
+
+from dataclasses import replace
+from math import log
+
+import numpy as np
+import pytest
+
+from tailfirst import plugins
+from tailfirst.acquisition import _probs, _rows
+from tailfirst.contracts import PoolView
+
+FIVE = np.array(
+    [
+        [0.50, 0.50, 0.00],  # two classes, dead even
+        [1.00, 0.00, 0.00],  # sure
+        [0.40, 0.35, 0.25],
+        [1 / 3, 1 / 3, 1 / 3],  # knows nothing
+        [0.80, 0.10, 0.10],
+    ]
+)
+
+
+def view(probs, ids=None, class_ids=("a", "b", "c")) -> PoolView:
+    n, c = probs.shape
+    return PoolView(
+        item_ids=np.array(ids if ids is not None else [f"i{r}" for r in range(n)]),
+        vectors=np.ones((n, 2), np.float32),
+        class_ids=class_ids,
+        probs=probs,
+        labeled_vectors=np.zeros((0, 2), np.float32),
+        labeled_classes=np.zeros(0, np.int64),
+        n_labeled=np.zeros(c),
+        n_pending=np.zeros(c),
+        n_retrieved=np.zeros(c),
+        prototypes=None,
+    )
+
+
+def select(name, v, budget):
+    return plugins.load("acquisition", name).select(v, budget, plugins.params("acquisition", name, {}), None)
+
+
+def test_entropy_by_hand():
+    by_hand = [
+        log(2),
+        0,
+        -(0.4 * log(0.4) + 0.35 * log(0.35) + 0.25 * log(0.25)),
+        log(3),
+        -(0.8 * log(0.8) + 0.2 * log(0.1)),
+    ]
+    np.testing.assert_allclose(_probs.entropy(FIVE), by_hand, atol=1e-12)
+    s = select("entropy", view(FIVE), 5)
+    assert s.rows.tolist() == [3, 2, 0, 4, 1]
+    np.testing.assert_allclose(s.scores, np.sort(by_hand)[::-1], atol=1e-12)
+    assert s.reasons[1] == "entropy:a"
+
+
+def test_margin_by_hand():
+    s = select("margin", view(FIVE), 5)
+    assert s.rows.tolist() == [0, 3, 2, 4, 1]  # rows 0 and 3 tie at margin 0: the smaller id first
+    np.testing.assert_allclose(s.scores, [1, 1, 0.95, 0.3, 0], atol=1e-12)
+    assert s.reasons[2] == "margin:a|b"
+
+
+def test_ties_go_to_the_smaller_class_id_whatever_the_order_of_classes():
+    even = np.array([[0.5, 0.5]])
+    for names in (("x", "y"), ("y", "x")):
+        looks = _probs.look(view(even, class_ids=names))
+        assert names[looks.first[0]] == "x"
+        assert names[looks.second[0]] == "y"
+
+
+def test_classes_in_another_order_give_the_same_batch():
+    rng = np.random.default_rng(1)
+    probs = rng.dirichlet(np.ones(6), size=80)
+    order = rng.permutation(6)
+    names = np.array(list("abcdef"))
+    for name in ("margin", "entropy"):
+        first = select(name, view(probs, class_ids=tuple(names)), 20)
+        second = select(name, view(probs[:, order], class_ids=tuple(names[order])), 20)
+        assert first.rows.tolist() == second.rows.tolist()
+        assert first.reasons == second.reasons
+
+
+@pytest.mark.parametrize("name", ["margin", "entropy"])
+def test_scikit_activeml_picks_the_same(name):
+    from skactiveml.pool import UncertaintySampling, uncertainty_scores
+
+    rng = np.random.default_rng(7)
+    probs = rng.dirichlet(np.ones(5), size=400)
+    method = {"margin": "margin_sampling", "entropy": "entropy"}[name]
+    theirs = uncertainty_scores(probs, method=method)
+    ours = select(name, view(probs, ids=[f"{i:04d}" for i in range(400)], class_ids=tuple("abcde")), 50)
+    np.testing.assert_allclose(ours.scores, theirs[ours.rows], atol=1e-12)
+    assert set(ours.rows.tolist()) == set(np.argsort(-theirs, kind="stable")[:50].tolist())
+    assert UncertaintySampling is not None
+
+
+def test_blocks_do_not_show(monkeypatch):
+    probs = np.random.default_rng(2).dirichlet(np.ones(4), size=100)
+    v = view(probs, class_ids=tuple("abcd"))
+    whole = select("entropy", v, 30)
+    monkeypatch.setattr(_probs, "BLOCK", 7)
+    assert select("entropy", v, 30).rows.tolist() == whole.rows.tolist()
+
+
+def test_best_rows_with_ties():
+    scores = np.array([1.0, 3, 3, 2, 3])
+    ids = np.array(["e", "d", "b", "c", "a"])
+    assert _rows.best(scores, ids, 2).tolist() == [4, 2]
+    assert _rows.best(scores, ids, 4).tolist() == [4, 2, 1, 3]
+    assert _rows.best(scores, ids, 5).tolist() == [4, 2, 1, 3, 0]
+    assert _rows.best(scores, ids, 0).tolist() == []
+
+
+def test_uncertainty_is_bought_where_it_is():
+    """Two classes with an ambiguous region of 10 %: both scores put far more than a tenth of the batch there."""
+    rng = np.random.default_rng(3)
+    first = np.concatenate([rng.uniform(0.9, 1, 180), rng.uniform(0.4, 0.6, 20)])
+    v = view(np.stack([first, 1 - first], 1), ids=[f"{i:03d}" for i in range(200)], class_ids=("a", "b"))
+    for name in ("margin", "entropy"):
+        assert (select(name, v, 20).rows >= 180).mean() > 0.9
+
+
+def test_random_is_uniform_and_says_so():
+    v = view(np.full((10, 2), 0.5), ids=[f"{i}" for i in range(10)], class_ids=("a", "b"))
+    module = plugins.load("acquisition", "random")
+    picks = [
+        module.select(v, 3, plugins.params("acquisition", "random", {}), np.random.default_rng(s)) for s in range(2000)
+    ]
+    assert np.allclose(picks[0].inclusion_probabilities, 0.3)
+    share = np.bincount(np.concatenate([p.rows for p in picks]), minlength=10) / 2000
+    assert (np.abs(share - 0.3) < 3.5 * np.sqrt(0.3 * 0.7 / 2000)).all()
+
+
+def test_probabilities_that_do_not_sum_to_one_are_refused():
+    from tailfirst.errors import UserError
+
+    v = view(FIVE)
+    with pytest.raises(UserError, match="i2"):
+        select("margin", replace(v, probs=FIVE * np.array([[1], [1], [2], [1], [1]])), 2)
