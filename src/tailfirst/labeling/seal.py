@@ -71,6 +71,7 @@ def _close(ctx: Context, row: RoundRow, lease: LeaseRow) -> Harvest:
     for late in {d.late_for_round for d in found.decisions if d.late_for_round is not None}:
         validate(ctx, ctx.ledger.rounds.get(ctx.campaign, late))
     _settle_states(ctx, row, found)
+    ctx.ledger.money.release_round(ctx.campaign, row.round_no, ctx.now())
     own = label_table(ctx, row, [d for d in found.decisions if d.late_for_round is None])
     if own.num_rows:
         ctx.gates.labels(own.to_pandas())
@@ -81,7 +82,8 @@ def _give_up(ctx: Context, row: RoundRow, lease: LeaseRow) -> None:
     """Take back what did not come, so that it is not paid; what cannot be taken back may still come, late.
 
     TOO_LATE keeps its reservation and its item stays in flight: it will be delivered and charged, and is never bought
-    twice. Where the vendor cannot cancel, tasks end as CLOSED_UNLABELED.
+    twice. Where the vendor cannot cancel, tasks end as CLOSED_UNLABELED and their money is given back; a late charge
+    is taken as far as the caps reach.
     """
     ledger, campaign, no = ctx.ledger, ctx.campaign, row.round_no
     if ctx.vendor.capabilities().cancel == "NONE":

@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ import pytest
 from sqlalchemy import event
 
 from tailfirst.artifacts import sha256_file, sha256_tree
+from tailfirst.context import worker_name
 from tailfirst.labeling import seal
 from tailfirst.ledger.engine import WRITES
-from tailfirst.vendors import simulated
 
 Run = Callable[[Any], list[str]]
 
@@ -103,19 +103,21 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def campaign(world: Any, runner: Run, round_no: int, kill_at: int) -> int:
-    """One round in a child that is killed at a point; the wait status."""
+def campaign(ctx: Any, runner: Run, round_no: int, kill_at: int) -> int:
+    """One round in a child that is killed at a point; the wait status.
+
+    The child inherits the parent's compiled statements (that is most of the time of a round), but no connection.
+    """
 
     def work() -> None:
         points = Points(kill_at)
-        vendor = simulated.load(simulated.Params.model_validate(world.vendor), world.ws, None)
-        ctx = world.context(vendor=Watched(vendor, points))
-        watch(ctx, points)
-        row = ctx.ledger.rounds.current("tiny")
+        ctx.ledger.database.engine.dispose(close=False)
+        mine = replace(ctx, vendor=Watched(ctx.vendor, points), worker=worker_name())
+        watch(mine, points)
+        row = mine.ledger.rounds.current("tiny")
         if row is None or row.round_no < round_no or row.state != "REPORTED":
-            runner(ctx)
-        (world.root / "points").write_text(str(points.seen))
-        ctx.close()
+            runner(mine)
+        (mine.ws.root / "points").write_text(str(points.seen))
 
     return in_child(work)
 
@@ -130,49 +132,47 @@ class End:
     charges: tuple[tuple[str, int], ...]
 
 
-def end(world: Any, round_no: int) -> End:
-    with world.context() as ctx:
-        charges = tuple(sorted((c.key, c.amount_micros) for c in world.book.charges()))
-        accrued = tuple(sorted((c.key, c.amount_micros) for c in ctx.ledger.money.lines("tiny")))
-        assert charges == accrued
-        assert len({key for key, _ in charges}) == len(charges)
-        assert ctx.ledger.rounds.get("tiny", round_no).sealed_sha256 == sha256_tree(world.ws.sealed(round_no))
-        assert not list(world.ws.rounds.glob(".*"))
-        return End(
-            ctx.ledger.fingerprint("tiny"),
-            sha256_tree(world.ws.sealed(round_no)),
-            sha256_file(world.ws.labels),
-            charges,
-        )
+def end(ctx: Any, round_no: int) -> End:
+    charges = tuple(sorted((c.key, c.amount_micros) for c in ctx.vendor.book.charges()))
+    accrued = tuple(sorted((c.key, c.amount_micros) for c in ctx.ledger.money.lines("tiny")))
+    folder = sha256_tree(ctx.ws.sealed(round_no))
+    assert charges == accrued
+    assert len({key for key, _ in charges}) == len(charges)
+    assert ctx.ledger.rounds.get("tiny", round_no).sealed_sha256 == folder
+    assert not list(ctx.ws.rounds.glob(".*"))
+    return End(ctx.ledger.fingerprint("tiny"), folder, sha256_file(ctx.ws.labels), charges)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("round_no", [1, 2])
 def test_killed_anywhere(world: Any, runner: Run, tmp_path_factory: Any, round_no: int) -> None:
-    for earlier in range(1, round_no):
-        world.batch(world.pool()[4 * earlier - 4 : 4 * earlier])
-        with world.context() as ctx:
+    with world.context() as ctx:
+        for earlier in range(1, round_no):
+            world.batch(world.pool()[4 * earlier - 4 : 4 * earlier])
             runner(ctx)
     world.batch(world.pool()[4 * round_no - 4 : 4 * round_no])
     base = Path("/dev/shm") if Path("/dev/shm").is_dir() else tmp_path_factory.getbasetemp()
     room = base / f"tailfirst-kill-{os.getpid()}-{round_no}"
 
-    def copy() -> Any:
+    def fresh() -> None:
+        """The state before the round, at the same place; nobody holds a connection to the old files."""
+        ctx.ledger.close()
         shutil.rmtree(room, ignore_errors=True)
         shutil.copytree(world.root, room)
-        return type(world)(room, world.vendor, world.round, world.money, world.clock)
 
+    shutil.copytree(world.root, room)
+    copy = type(world)(room, world.vendor, world.round, world.money, world.clock)
     try:
-        calm = copy()
-        assert campaign(calm, runner, round_no, kill_at=0) == 0
-        want, n_points = end(calm, round_no), int((calm.root / "points").read_text())
-        assert n_points > 60
-        assert n_points < 250
-        for kill_at in range(1, n_points + 1):
-            shaken = copy()
-            status = campaign(shaken, runner, round_no, kill_at)
-            assert os.WIFSIGNALED(status), kill_at
-            assert campaign(shaken, runner, round_no, kill_at=0) == 0, kill_at
-            assert end(shaken, round_no) == want, kill_at
+        with copy.context() as ctx:
+            runner(ctx)  # warms the compiled statements
+            fresh()
+            assert campaign(ctx, runner, round_no, kill_at=0) == 0
+            want, n_points = end(ctx, round_no), int((room / "points").read_text())
+            assert 60 < n_points < 250
+            for kill_at in range(1, n_points + 1):
+                fresh()
+                assert os.WIFSIGNALED(campaign(ctx, runner, round_no, kill_at)), kill_at
+                assert campaign(ctx, runner, round_no, kill_at=0) == 0, kill_at
+                assert end(ctx, round_no) == want, kill_at
     finally:
         shutil.rmtree(room, ignore_errors=True)
