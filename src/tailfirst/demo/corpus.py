@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +16,20 @@ POOL, HOLDOUT, OPEN, PLAN = 1, 2, 3, 4
 """First word of every random stream after the seed."""
 
 
+RARE = len(CLASSES) // 3
+"""Number of rare classes: the last ones of ``CLASSES``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """How many pictures the demo has.
 
     Attributes:
         open_head: open pictures of the most frequent class.
-        open_imbalance: ratio of the most to the least frequent class in the open corpus.
-        vague: further open pictures of the least frequent class whose caption knows only the kind of thing.
+        open_imbalance: ratio of the most to the least frequent of the common classes in the open corpus.
+        rare_head: open pictures that name the most frequent rare class; misleading mentions come on top.
+        rare_tail: open pictures that name the least frequent rare class.
+        vague: further open pictures of each rare class whose caption knows only the kind of thing.
         strangers: open pictures of things outside the task.
         copies: open copies of pool and holdout pictures, half of them exact.
         pool: pool items.
@@ -34,6 +41,8 @@ class Size:
 
     open_head: int
     open_imbalance: float
+    rare_head: float
+    rare_tail: float
     vague: int
     strangers: int
     copies: int
@@ -44,7 +53,7 @@ class Size:
     sensitive: int
 
 
-DEMO = Size(3000, 200.0, 90, 4100, 360, 6000, 30.0, 140, 45, 60)
+DEMO = Size(3000, 20.0, 20, 8, 110, 3000, 360, 6000, 30.0, 140, 45, 60)
 """The demo as it ships."""
 
 
@@ -72,21 +81,22 @@ class ItemPlan:
         return [SEED, POOL if self.role == "pool" else HOLDOUT, self.number]
 
 
-def falling(head: float, imbalance: float, positions: list[int]) -> list[int]:
-    """Return geometrically falling counts, at least 1, for ranks ``positions`` of the classes."""
-    last = max(len(CLASSES) - 1, 1)
+def falling(head: float, imbalance: float, positions: Sequence[int], last: int) -> list[int]:
+    """Return geometrically falling counts, at least 1: ``head`` at position 0, ``head / imbalance`` at ``last``."""
     return [max(1, round(head * imbalance ** (-position / last))) for position in positions]
 
 
 def open_counts(size: Size) -> list[int]:
-    """Return the number of open pictures of each class, in the order of ``CLASSES``."""
-    return falling(size.open_head, size.open_imbalance, list(range(len(CLASSES))))
+    """Return the number of open pictures of each class that are not vague, in the order of ``CLASSES``."""
+    common = len(CLASSES) - RARE
+    head = falling(size.open_head, size.open_imbalance, range(common), common - 1)
+    return head + falling(size.rare_head, size.rare_head / size.rare_tail, range(RARE), RARE - 1)
 
 
 def vague_counts(size: Size) -> list[int]:
-    """Return the number of vaguely captioned open pictures of each class: the rarer, the fewer people know its name."""
-    last = max(len(CLASSES) - 1, 1)
-    return [size.vague * (last + 3 * k) // (4 * last) for k in range(len(CLASSES))]
+    """Return the number of vaguely captioned open pictures of each class: few people know the name of a rare thing."""
+    common = len(CLASSES) - RARE
+    return [size.vague // 5] * common + [size.vague] * RARE
 
 
 def pool_counts(size: Size) -> list[int]:
@@ -95,7 +105,7 @@ def pool_counts(size: Size) -> list[int]:
     moved = np.argsort(
         np.argsort(np.arange(len(CLASSES)) * 4 + rng.integers(-10, 11, size=len(CLASSES)), kind="stable")
     )
-    shape = falling(10_000, size.pool_imbalance, [int(k) for k in moved])
+    shape = falling(10_000, size.pool_imbalance, [int(k) for k in moved], len(CLASSES) - 1)
     counts = [max(1, size.pool * part // sum(shape)) for part in shape]
     counts[int(np.argmax(counts))] += size.pool - sum(counts)
     return counts
@@ -103,7 +113,8 @@ def pool_counts(size: Size) -> list[int]:
 
 def holdout_counts(size: Size) -> list[int]:
     """Return the number of holdout items of each class."""
-    return falling(size.holdout_head, size.holdout_head / size.holdout_tail, list(range(len(CLASSES))))
+    last = len(CLASSES) - 1
+    return falling(size.holdout_head, size.holdout_head / size.holdout_tail, range(len(CLASSES)), last)
 
 
 def plan_items(role: str, size: Size) -> list[ItemPlan]:
@@ -112,4 +123,4 @@ def plan_items(role: str, size: Size) -> list[ItemPlan]:
     rng = np.random.default_rng([SEED, PLAN, POOL if role == "pool" else HOLDOUT])
     things = [c.id for c, count in zip(CLASSES, counts, strict=True) for _ in range(count)]
     order = rng.permutation(len(things))
-    return [ItemPlan(role, n, things[int(k)], "cc0-1.0", f"field-{rng.integers(1, 4)}") for n, k in enumerate(order)]
+    return [ItemPlan(role, n, things[int(k)], "CC0-1.0", f"field-{rng.integers(1, 4)}") for n, k in enumerate(order)]

@@ -18,13 +18,12 @@ from rich.table import Table
 from tailfirst import schemas
 from tailfirst.demo import vlm
 from tailfirst.demo.classes import CLASSES, TEMPLATES
+from tailfirst.demo.corpus import RARE
 from tailfirst.demo.pixels import item_pixels
 from tailfirst.errors import UserError
 from tailfirst.paths import Workspace
 
 _CHUNK = 256
-_TAIL = len(CLASSES) // 3
-"""The rarest third of the classes is the tail; the others are the head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +96,8 @@ def score(vectors: NDArray[np.float32], prototypes: NDArray[np.float32], truth: 
     recall = np.bincount(truth, weights=right, minlength=len(CLASSES)) / np.maximum(support, 1)
     return ZeroShot(
         accuracy=float(right.mean()),
-        head=float(recall[:-_TAIL].mean()),
-        tail=float(recall[-_TAIL:].mean()),
+        head=float(recall[:-RARE].mean()),
+        tail=float(recall[-RARE:].mean()),
         recall=tuple(float(r) for r in recall),
         support=tuple(int(s) for s in support),
     )

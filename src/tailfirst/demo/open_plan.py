@@ -8,11 +8,17 @@ import numpy as np
 
 from tailfirst.demo import captions
 from tailfirst.demo.classes import CLASSES, STRANGER_NAMES
-from tailfirst.demo.corpus import OPEN, PLAN, SEED, ItemPlan, Size, open_counts, vague_counts
+from tailfirst.demo.corpus import OPEN, PLAN, RARE, SEED, ItemPlan, Size, open_counts, vague_counts
 from tailfirst.demo.palette import pick
 
-LICENCES = (("cc0-1.0", 30), ("cc-by-4.0", 36), ("cc-by-sa-4.0", 20), ("cc-by-nc-4.0", 10), ("all-rights-reserved", 4))
+LICENCES = (("CC0-1.0", 30), ("CC-BY-4.0", 36), ("CC-BY-SA-4.0", 20), ("CC-BY-NC-4.0", 10), ("all-rights-reserved", 4))
 SOURCES = ("sketchbook", "sticker-sheet", "school-wall", "postcards", "clip-art-cd")
+
+
+_COMMON = (("named", 83), ("silent", 9), ("paired", 5), ("misleading", 3))
+_RARE = (("named", 92), ("paired", 8))
+_STRANGERS = (("named", 72), ("silent", 16), ("misleading", 12))
+"""Kinds of captions and their shares, percent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +85,7 @@ def plan_open(size: Size, items: list[ItemPlan]) -> list[OpenPlan]:
 def _plan_shown(number: int, thing: str, position: int, mentions: np.ndarray, rng: np.random.Generator) -> OpenPlan:
     """Choose what is written under one picture."""
     stranger = position < 0
-    kind = _weighted(
-        (("named", 72), ("silent", 16), ("misleading", 12))
-        if stranger
-        else (("named", 83), ("silent", 9), ("paired", 5), ("misleading", 3)),
-        rng,
-    )
+    kind = _weighted(_STRANGERS if stranger else _COMMON if position < len(CLASSES) - RARE else _RARE, rng)
     name = captions.stranger_name(thing, rng) if stranger else captions.class_name(position, rng)
     beside: str | None = None
     if kind == "named":

@@ -49,9 +49,9 @@ class Recipe:
     """
 
     seed: int = 11
-    epochs: int = 18
+    epochs: int = 22
     batch: int = 128
-    rate: float = 1e-3
+    rate: float = 1.5e-3
     decay: float = 0.05
     warmup: float = 0.05
     threads: int = 2
