@@ -46,7 +46,7 @@ def assign(vectors: Vectors, centers: Vectors) -> tuple[Ints, Floats]:
         block = squares - 2 * (vectors[start : start + BLOCK] @ centers.T)
         labels[start : start + BLOCK] = block.argmin(axis=1)
         distances[start : start + BLOCK] = block.min(axis=1)
-    own = (vectors.astype(np.float32) ** 2).sum(axis=1, dtype=np.float64)
+    own = np.einsum("ij,ij->i", vectors, vectors)
     return labels, np.maximum(distances + own, 0)
 
 
@@ -57,7 +57,7 @@ def _plus_plus(vectors: Vectors, count: int, rng: np.random.Generator) -> Vector
     that lowers the sum of these distances most.
     """
     trials = 2 + int(np.log(count))
-    own = (vectors**2).sum(axis=1, dtype=np.float64)
+    own = np.einsum("ij,ij->i", vectors, vectors).astype(np.float64)
     first = int(rng.integers(len(vectors)))
     chosen, nearest = [first], _squared(vectors, own, np.array([first]))[:, 0]
     for _ in range(count - 1):
@@ -81,9 +81,12 @@ def _squared(vectors: Vectors, own: Floats, rows: Ints) -> Floats:
 
 
 def _means(vectors: Vectors, labels: Ints, centers: Vectors) -> Vectors:
-    order = np.argsort(labels, kind="stable")
-    found, starts = np.unique(labels[order], return_index=True)
-    sums = np.add.reduceat(vectors[order].astype(np.float64), starts, axis=0)
-    result = centers.copy()
-    result[found] = (sums / np.diff(np.append(starts, len(labels)))[:, None]).astype(np.float32)
-    return result
+    """(K, D) mean of each cluster's rows; an empty cluster keeps its center."""
+    from scipy.sparse import csr_array
+
+    sizes = np.bincount(labels, minlength=len(centers))
+    members = np.argsort(labels, kind="stable")
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    sums = csr_array((np.ones(len(labels), np.float32), members, ends), shape=(len(centers), len(labels))) @ vectors
+    means: Vectors = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centers).astype(np.float32)
+    return means

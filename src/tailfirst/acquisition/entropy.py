@@ -15,6 +15,6 @@ def select(view: PoolView, budget: int, params: BaseModel, rng: np.random.Genera
         PoolExhausted: The view has fewer rows than the budget.
     """
     _rows.enough(view, budget)
-    looks = _probs.look(view)
+    looks = _probs.look(view, margins=False)
     rows = _rows.best(looks.entropy, view.item_ids, budget)
     return _rows.ranked(rows, looks.entropy, tuple(f"entropy:{view.class_ids[looks.first[r]]}" for r in rows))

@@ -15,7 +15,7 @@ def select(view: PoolView, budget: int, params: BaseModel, rng: np.random.Genera
         PoolExhausted: The view has fewer rows than the budget.
     """
     _rows.enough(view, budget)
-    looks = _probs.look(view)
+    looks = _probs.look(view, entropies=False)
     scores = 1 - looks.margin
     rows = _rows.best(scores, view.item_ids, budget)
     names = view.class_ids

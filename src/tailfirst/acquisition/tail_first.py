@@ -1,11 +1,15 @@
 """Tail First Sampling (ALOR, arXiv 2506.01724; specs/alor.md section 4 and 7.6-7.9).
 
 Water-filling on class counts: again and again take the class with the smallest n (labels + orders + w * matching
-captions), and of the items predicted as that class the one with the highest entropy. Beyond the published rule: a class
-without candidates leaves the round and is reported (`starved`), a class may take a share of the batch at most
-(`capped`), a pick counts by its probabilities, a caption counts a fraction of a label, and classes whose queue is too
-short get a search by prototype. The published rule itself is
-`retrieved_weight: 1, counting: hard, max_share: null, search: none`.
+captions), and of the items predicted as that class the most uncertain one. Beyond the published rule: a class without
+candidates leaves the round and is reported (`starved`), a class may take a share of the batch at most (`capped`), a
+caption counts a fraction of a label, and classes whose queue is too short get a search by prototype. The published rule
+is `score: entropy, retrieved_weight: 1, counting: hard, max_share: null, search: none`.
+
+Two defaults differ from 7.7 and the pseudo code because they were measured (banking77 with MiniLM and two tails,
+Caltech-101 with MobileNet, 3 rounds, 5 seeds, docs/LOG.md): `counting: hard` with `score: margin` ends 1.7 to 4.2
+points of balanced accuracy above `expected` with `entropy`; on the tail it ends 5 and 1 points above it on banking77
+and level on Caltech. Expected counts pour more labels into classes whose items the model knows least.
 """
 
 import math
@@ -24,9 +28,9 @@ class Params(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    score: Literal["entropy", "margin"] = "entropy"  # what ranks the items inside a class
+    score: Literal["margin", "entropy"] = "margin"  # what ranks the items inside a class
     retrieved_weight: float = Field(0.03, ge=0)  # w: labels that one matching caption stands for
-    counting: Literal["expected", "hard"] = "expected"
+    counting: Literal["hard", "expected"] = "hard"  # a pick adds 1 to its class, or its probabilities to all
     max_share: float | None = Field(0.2, gt=0, le=1)  # of the batch for one class; null = no cap
     search: Literal["none", "text", "prototype"] = "prototype"
     search_share: float = Field(0.3, ge=0, le=1)  # of the batch for all searches together
@@ -40,7 +44,7 @@ def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator
         PoolExhausted: The view has fewer rows than the budget.
     """
     _rows.enough(view, budget)
-    looks = _probs.look(view)
+    looks = _probs.look(view, entropies=params.score == "entropy", margins=params.score == "margin")
     order = np.argsort(np.array(view.class_ids), kind="stable")  # classes by id: ties go to the smaller id
     place = np.argsort(order)
     counts = (view.n_labeled + view.n_pending + params.retrieved_weight * view.n_retrieved)[order].astype(np.float64)
