@@ -1,5 +1,6 @@
 """A selection as the table and the notes that the acquire stage writes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -58,10 +59,14 @@ def notes(view: PoolView, chosen: Selection, params: Params, round_no: int) -> d
         "note": short if eligible else "no eligible item is left: the batch is empty and the campaign is over",
         "starved": list(chosen.starved),
         "capped": list(chosen.capped),
-        "counts_before": dict(chosen.counts_before),
-        "counts_after": dict(chosen.counts_after),
+        "counts_before": _rounded(chosen.counts_before),
+        "counts_after": _rounded(chosen.counts_after),
         "audit": chosen.stages.count("audit"),
         "control": chosen.stages.count("control"),
         "cold_start": "cold_start" in chosen.stages,
         "seed": params.campaign.seed,
     }
+
+
+def _rounded(counts: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in counts.items()}
