@@ -58,7 +58,7 @@ class World:
                 "campaign": {"name": "tiny"},
                 "encoder": {"plugin": "precomputed"},
                 "candidates": {"probe": {"plugin": "linear_probe"}},
-                "acquisition": {"strategy": {"plugin": "random"}, "budget": 4},
+                "acquisition": {"strategy": {"plugin": "random"}, "budget": 4, "control_share": 0},
                 "vendor": {"plugin": "simulated", **self.vendor},
                 "round": {"overlap": 1, **self.round},
                 "money": {"auto_approve": "10", **self.money},
