@@ -71,7 +71,8 @@ def init_workspace(ws: Workspace) -> DataVersion:
         ConfigError: git is missing, or DVC refuses.
     """
     with locked(ws):
-        if gitrepo.top_level(ws.root) is None:
+        ours = gitrepo.top_level(ws.root) is None
+        if ours:
             gitrepo.run(ws.root, "init", "-q", "-b", "main")
         _add_lines(ws.root / ".gitignore", IGNORED)
         if not (ws.root / ".dvc" / "config").exists():
@@ -79,7 +80,14 @@ def init_workspace(ws: Workspace) -> DataVersion:
             artifacts.write_bytes(ws.root / ".dvc" / "config", CONFIG.encode())
         _add_lines(ws.root / ".dvcignore", DVC_IGNORED)
         refresh_code(ws)
-        return add_data(ws)
+        version = add_data(ws)
+        if ours:  # a repository of our own begins with a commit, so that every run can name one
+            gitrepo.commit(ws.root, _present(ws), "A tailfirst workspace")
+        return version
+
+
+def _present(ws: Workspace) -> list[str]:
+    return [name for name in TRACKED if (ws.root / name).exists()]
 
 
 def _dvc_init(ws: Workspace) -> None:
@@ -87,9 +95,9 @@ def _dvc_init(ws: Workspace) -> None:
     from dvc.repo import Repo
 
     _quiet()
-    top = gitrepo.top_level(ws.root)
+    inside = gitrepo.top_level(ws.root) != ws.root.resolve()
     try:
-        Repo.init(str(ws.root), subdir=top != ws.root.resolve(), force=(ws.root / ".dvc").exists()).close()
+        Repo.init(str(ws.root), subdir=inside, force=(ws.root / ".dvc").exists()).close()
     except DvcException as error:
         raise ConfigError(f"`dvc init` in {ws.root}: {error}") from error
 
@@ -104,8 +112,7 @@ def _add_lines(path: Path, wanted: Sequence[str]) -> None:
 def refresh_code(ws: Workspace) -> bool:
     """Bring code.json and dvc.yaml up to the installed package; whether anything changed."""
     with locked(ws):
-        changed = pipeline.write_code_json(ws)
-        return pipeline.write_dvc_yaml(ws) or changed
+        return any([pipeline.write_code_json(ws), pipeline.write_dvc_yaml(ws)])
 
 
 def stale_stages(ws: Workspace) -> tuple[str, ...]:
@@ -114,10 +121,10 @@ def stale_stages(ws: Workspace) -> tuple[str, ...]:
     Raises:
         ConfigError: Not a DVC repository, or params.yaml is wrong.
     """
-    known = pipeline.stage_ids(config.load(ws.params).candidates)
+    candidates = list(config.load(ws.params).candidates)
     with _repo(ws) as repo:
         changed = repo.status()
-    return pipeline.with_descendants([i for i in known if i in changed], list(config.load(ws.params).candidates))
+    return pipeline.with_descendants(set(changed) & set(pipeline.stage_ids(candidates)), candidates)
 
 
 def is_clean(ws: Workspace) -> bool:
@@ -147,7 +154,7 @@ def data_version(ws: Workspace) -> DataVersion:
     """The version of data/ that data.dvc records.
 
     Raises:
-        ConfigError: No data.dvc yet.
+        ConfigError: There is no data.dvc yet.
     """
     path = ws.root / "data.dvc"
     if not path.exists():
@@ -159,8 +166,7 @@ def data_version(ws: Workspace) -> DataVersion:
 def commit_outputs(ws: Workspace, stages: Sequence[str] | None = None) -> tuple[str, ...]:
     """Tell DVC that these stages (default: all whose outputs exist) ran outside it; what was committed.
 
-    Only name stages that really ran on the present inputs: DVC believes the caller. With all stages and data
-    committed `dvc status` is clean and `dvc repro` runs nothing.
+    Only name stages that really ran on the present inputs: DVC believes the caller. Then `dvc status` is clean.
 
     Raises:
         ConfigError: A named stage has no outputs yet, or DVC refuses.
@@ -185,8 +191,7 @@ def _made(ws: Workspace, identity: str) -> bool:
 
 def drop_former_candidates(ws: Workspace, candidates: Sequence[str]) -> tuple[str, ...]:
     """Remove folders of candidates that params.yaml no longer names: stages that read all would see them."""
-    folder = ws.candidate("")
-    former = sorted(p for p in folder.iterdir() if p.is_dir() and p.name not in candidates) if folder.is_dir() else []
+    former = sorted(p for p in ws.candidate("").glob("*") if p.is_dir() and p.name not in candidates)
     for path in former:
         shutil.rmtree(path)
     return tuple(path.name for path in former)
@@ -200,7 +205,7 @@ def git_commit_and_tag(ws: Workspace, round_no: int, message: str) -> str:
     """
     with locked(ws):
         gitrepo.require(ws.root)
-        files = [name for name in TRACKED if (ws.root / name).exists()]
+        files = _present(ws)
         gitrepo.commit(ws.root, files, message)
         name = f"round-{round_no:04d}"
         gitrepo.tag(ws.root, name, message, files)

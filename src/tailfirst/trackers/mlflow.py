@@ -176,6 +176,7 @@ def _tags(report: RoundReport) -> dict[str, str]:
         "dvc.md5": report.data_md5,
         "mlflow.source.git.commit": report.git_sha,
         "git.sha": report.git_sha,
+        "git.tag": f"round-{report.round_no:04d}",  # of the commit that records this round, made after it is logged
         "ontology_version": report.ontology_version,
         "strategy": report.strategy,
         "vendor": report.vendor,

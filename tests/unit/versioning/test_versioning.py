@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -25,18 +26,34 @@ def run(ws, *identities):
         run_stage(ws, name, candidate or None)
 
 
-@pytest.fixture
-def ws(tmp_path):
-    made = tiny_workspace.make(tmp_path / "ws")
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    made = tiny_workspace.make(tmp_path_factory.mktemp("fresh") / "ws")
     versioning.init_workspace(made)
     return made
 
 
+@pytest.fixture(scope="module")
+def ready(fresh, tmp_path_factory):
+    made = copied(fresh, tmp_path_factory.mktemp("ready"))
+    run(made, *ALL)
+    versioning.commit_outputs(made)
+    return made
+
+
+def copied(ws, folder):
+    shutil.copytree(ws.root, folder / "ws", symlinks=True)
+    return Workspace(folder / "ws")
+
+
 @pytest.fixture
-def done(ws):
-    run(ws, *ALL)
-    versioning.commit_outputs(ws)
-    return ws
+def ws(fresh, tmp_path):
+    return copied(fresh, tmp_path)
+
+
+@pytest.fixture
+def done(ready, tmp_path):
+    return copied(ready, tmp_path)
 
 
 def change(ws, **sections):
@@ -66,6 +83,7 @@ def test_a_new_workspace_has_everything_and_nothing_talks_home(ws):
     ignored = ("data/task.yaml", "work/batch.parquet", "state/ledger.db", "mlruns/mlflow.db")
     assert git(ws, "check-ignore", *ignored).split("\n") == list(ignored)
     assert versioning.stale_stages(ws) == ALL
+    assert versioning.revision(ws).text == git(ws, "rev-parse", "HEAD")
 
 
 def test_making_it_again_changes_nothing(ws):
@@ -191,7 +209,7 @@ def test_a_round_is_committed_and_tagged_once(done):
     assert (len(head.sha), head.dirty) == (40, False)
     assert versioning.git_commit_and_tag(done, 1, "Round 1") == "round-0001"
     assert versioning.revision(done) == head
-    assert git(done, "rev-list", "--count", "HEAD") == "1"
+    assert git(done, "log", "--format=%s").split("\n") == ["Round 1", "A tailfirst workspace"]
     tracked = set(git(done, "ls-files").split("\n"))
     assert tracked == {name for name in versioning.TRACKED if (done.root / name).exists()}
 
