@@ -50,7 +50,6 @@ test: setup ## the whole test suite
 check: setup ## lint, format, types, docstrings
 	@echo "==> ruff";      $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "==> mypy";      $(BIN)/mypy
-	@echo "==> pydoclint"; $(BIN)/pydoclint --quiet src flows tasks
 
 bench: setup ## every benchmark, each printing its ratios to peers and floors
 	@for file in benchmarks/[a-z]*.py; do echo "==> $$file"; $(BIN)/python $$file || exit 1; done

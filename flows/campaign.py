@@ -29,9 +29,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(root: Path, poll_s: float) -> int:
-    from tailfirst.intake.validate import ensure_valid
-
     from tailfirst import config
+    from tailfirst.intake.validate import ensure_valid
     from tailfirst.paths import Workspace
     from tailfirst.summary import show_campaign
 

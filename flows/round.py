@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prefect import Task, flow
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Cancelled, Completed, State
-from tailfirst.rounds import Step, StepKind
+from prefect.states import Cancelled, Completed
 
 from tailfirst import advance, steps, summary
 from tailfirst.artifacts import canonical_json, sha256_bytes, sha256_file
 from tailfirst.context import Context, open_context
 from tailfirst.paths import Workspace
+from tailfirst.rounds import Step, StepKind
 from tasks import gates, labeling, publish, records, science
 
 STAGES: dict[str, Task[..., str]] = {

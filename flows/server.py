@@ -1,4 +1,4 @@
-"""A local Prefect server for as long as a campaign runs (docs/adr/0003-a-server.md: the ephemeral mode loses records)."""
+"""A local Prefect server for as long as a campaign runs: the ephemeral mode loses records (docs/adr/0003)."""
 
 import os
 import socket
@@ -69,7 +69,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
                 time.sleep(0.2)
     tail = log.read_text(errors="replace")[-2000:]
     raise RuntimeError(
-        f"the Prefect server did not answer on port {port} within {START_LIMIT_S:.0f} s; its log {log} ends with:\n{tail}"
+        f"the Prefect server did not answer on port {port} within {START_LIMIT_S:.0f} s; {log} ends with:\n{tail}"
     )
 
 

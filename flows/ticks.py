@@ -5,11 +5,11 @@ from pathlib import Path
 
 from prefect import flow
 from prefect.logging import get_run_logger
-from tailfirst.rounds import StepKind
 
 from flows.round import round_tick
 from tailfirst import advance
 from tailfirst.context import open_context
+from tailfirst.rounds import StepKind
 
 
 @flow(name="tailfirst-campaign", version="1", persist_result=True)

@@ -20,7 +20,8 @@ def run_stage(ws: Workspace, name: str, candidate: str | None = None) -> None:
     Raises:
         ConfigError: Unknown stage or candidate, or a candidate for a stage that takes none.
     """
-    from tailfirst import config, stages
+    import tailfirst.stages as stages  # noqa: PLR0402 - mypy cannot see it through the package
+    from tailfirst import config
 
     row = pipeline.stage(name)
     params = config.load(ws.params)

@@ -40,30 +40,8 @@ def policy(ctx: Context) -> Policy:
 
 def view(ctx: Context) -> RoundView:
     """One read of everything that decides the next step."""
-    campaign = ctx.params.campaign.name
-    ledger = ctx.ledger
-    row = ledger.rounds.current(campaign)
-    money = ledger.money.status(campaign)
-    return RoundView(
-        campaign=campaign,
-        round_no=row.round_no if row else 0,
-        state=row.state if row else None,
-        pause_reason=row.pause_reason if row else None,
-        counts=ledger.rounds.counts(campaign, row.round_no) if row else {},
-        n_tasks=row.n_tasks if row else 0,
-        quote_micros=row.quote_micros if row else None,
-        currency=row.currency if row else None,
-        quote_valid_until=row.quote_valid_until if row else None,
-        cap_micros=row.cap_micros if row else None,
-        sla_at=row.sla_at if row else None,
-        now=ctx.now(),
-        sealed_rounds=sum(r.sealed_sha256 is not None for r in ledger.rounds.all(campaign)),
-        left_micros=money.left if money else micros(ctx.params.money.cap_campaign),
-        eligible_items=tracking.eligible_items(ctx),
-        target_reached=tracking.target_reached(ctx),
-        kill_switch=ledger.money.kill_switch(campaign),
-        opened_at=row.opened_at if row else None,
-    )
+    eligible, reached = tracking.eligible_items(ctx), tracking.target_reached(ctx)
+    return ctx.ledger.rounds.view(ctx.campaign, ctx.now(), eligible_items=eligible, target_reached=reached)
 
 
 def upcoming(ctx: Context) -> Step:

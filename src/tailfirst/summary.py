@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-
 from tailfirst import schemas
 from tailfirst.paths import Workspace
 from tailfirst.tracking import read_json
@@ -40,7 +39,9 @@ def round_markdown(ws: Workspace, round_no: int) -> str:
     for name in ("accuracy", "balanced_accuracy", "tail_accuracy"):
         if metrics.get(name):
             value = metrics[name]
-            lines.append(f"- {name.replace('_', ' ')}: {value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})")
+            lines.append(
+                f"- {name.replace('_', ' ')}: {value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+            )
     lines.append(f"- report: `{(ws.report / f'round-{round_no:04d}.html').relative_to(ws.root)}`")
     lines.append(f"- data: `tailfirst lineage {round_no}`")
     return "\n".join(lines)
@@ -64,5 +65,3 @@ def show_campaign(ws: Workspace, ended: str) -> None:
 def _latest_report(ws: Workspace) -> Path | None:
     pages = sorted(ws.report.glob("round-*.html"))
     return pages[-1] if pages else None
-
-

@@ -49,7 +49,7 @@ def target_reached(ctx: Context) -> bool:
     if target is None or candidate is None:
         return False
     interval = read_json(ctx.ws.metrics(candidate)).get(ctx.params.choice.metric)
-    return bool(interval) and interval["low"] >= target
+    return interval is not None and interval["low"] >= target
 
 
 def tracker(ctx: Context) -> Tracker:
@@ -65,7 +65,9 @@ def decide(ctx: Context) -> tuple[str, Decision]:
     link = to.log_round(report)
     if report.chosen is None:
         return f"logged {link}", Decision(promote=False, why="no candidate is available yet", differences={})
-    gate = partial(decide_files, evaluation=ctx.params.evaluation, choice=ctx.params.choice, seed=ctx.params.campaign.seed)
+    gate = partial(
+        decide_files, evaluation=ctx.params.evaluation, choice=ctx.params.choice, seed=ctx.params.campaign.seed
+    )
     return f"logged {link}", to.promote(report, gate)
 
 
@@ -143,4 +145,8 @@ def _control(ctx: Context, row: RoundRow) -> dict[str, float]:
     """The random arm's metrics at this round's number of labels, where they were measured."""
     points = read_json(ctx.ws.control).get("points", [])
     found = points[row.round_no - 1] if len(points) >= row.round_no else {}
-    return {f"random_{name}": found[name]["value"] for name in ("accuracy", "balanced_accuracy", "tail_accuracy") if found.get(name)}
+    return {
+        f"random_{name}": found[name]["value"]
+        for name in ("accuracy", "balanced_accuracy", "tail_accuracy")
+        if found.get(name)
+    }

@@ -137,7 +137,8 @@ def test_two_ticks_at_once_one_wins_the_other_says_so(workspace):
     ws = workspace()
     with open_context(ws.root) as ctx, advancing.holding(ctx):
         script = (
-            "import sys; from pathlib import Path; from tailfirst.advance import advance; from tailfirst.context import open_context\n"
+            "import sys; from pathlib import Path\n"
+            "from tailfirst.advance import advance; from tailfirst.context import open_context\n"
             f"with open_context(Path({str(ws.root)!r})) as ctx: advance(ctx)"
         )
         other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -29,7 +29,10 @@ def reset(ws: Workspace) -> tuple[Path, ...]:
     """
     vendor = config.load(ws.params).vendor.plugin
     if vendor != "simulated":
-        raise UserError(f"the vendor of {ws.root} is {vendor!r}: its labels cost money and are not thrown away; delete by hand what you mean")
+        raise UserError(
+            f"the vendor of {ws.root} is {vendor!r}: its labels cost money and are not thrown away; "
+            "delete by hand what you mean"
+        )
     sealed = sorted(ws.rounds.glob("[0-9]*"))
     tracked = sorted(p for p in ws.mlruns.glob("*") if p.name != "README.md")
     gone = tuple(p for p in (ws.state, ws.work, *sealed, *tracked) if p.exists())
