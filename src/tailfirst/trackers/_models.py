@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tailfirst import artifacts
 from tailfirst.paths import Workspace
 from tailfirst.trackers import CandidateReport, RoundReport
-from tailfirst.trackers._runs import KEY
+from tailfirst.trackers._runs import KEY, is_server
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient  # noqa: TID251
@@ -106,7 +106,7 @@ def register(
         "encoder": report.encoder.fingerprint,
     }
     # A server resolves models:/ in its own store; without one MLflow would look in the process's global store.
-    source = model.artifact_location if client.tracking_uri.startswith("sqlite:") else f"models:/{model.model_id}"
+    source = f"models:/{model.model_id}" if is_server(client.tracking_uri) else model.artifact_location
     return client.create_model_version(report.campaign, source, run_id, tags=tags, model_id=model.model_id)
 
 

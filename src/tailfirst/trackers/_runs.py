@@ -30,6 +30,11 @@ class Point:
     step: int
 
 
+def is_server(uri: str) -> bool:
+    """Whether a tracking URI names a server, and not a database that we open ourselves."""
+    return uri.startswith(("http://", "https://"))
+
+
 def experiment(client: "MlflowClient", name: str, artifact_location: str | None) -> str:
     """The id of the campaign's experiment, made on first use."""
     from mlflow.exceptions import MlflowException  # noqa: TID251

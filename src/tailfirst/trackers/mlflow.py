@@ -28,6 +28,7 @@ ENVIRONMENT = {  # read by MLflow when it is imported
     "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 CENT = 10_000  # micros
 CURVES = ("accuracy", "balanced_accuracy", "macro_f1", "tail_accuracy", "head_accuracy", "ece")
@@ -37,9 +38,9 @@ def load(ws: Workspace, settings: Settings) -> "MlflowTracker":
     """The tracker of a workspace: its own SQLite database, or the server that the settings name."""
     ws.mlruns.mkdir(parents=True, exist_ok=True)
     own = f"sqlite:///{(ws.mlruns / 'mlflow.db').absolute()}"
-    local = settings.mlflow_uri is None or settings.mlflow_uri.startswith("sqlite:")
-    place = (ws.mlruns / "artifacts").absolute().as_uri() if local else None  # a server has its own store
-    return MlflowTracker(ws, settings.mlflow_uri or own, place)
+    uri = settings.mlflow_uri or own
+    place = None if _runs.is_server(uri) else (ws.mlruns / "artifacts").absolute().as_uri()  # a server has its own
+    return MlflowTracker(ws, uri, place)
 
 
 @dataclass(frozen=True, slots=True)
