@@ -19,7 +19,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo demo-reset test check bench ui clean
+.PHONY: help setup demo campaign demo-reset test check bench ui clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,7 +37,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## three labeling rounds on the demo task, from nothing to the table and the report
 	@echo "==> drawing the demo task into $(ROOT)/data (skipped when it is there)"
 	@$(BIN)/python -m tailfirst.demo.make --root $(ROOT)
+	@$(BIN)/python -m tailfirst.demo.track --root $(ROOT)
 	@echo "==> running the campaign: a local Prefect server, three rounds, then the table"
+	@$(BIN)/python -m flows.campaign --root $(ROOT)
+
+campaign: setup ## ticks until a campaign is done or waits for a person: make campaign ROOT=/path/to/workspace
 	@$(BIN)/python -m flows.campaign --root $(ROOT)
 
 demo-reset: setup ## forget the demo's rounds (state, work, sealed rounds, MLflow runs); the drawn data stays
