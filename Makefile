@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 TORCH ?= torch==2.13.0
 ROOT ?= .
 
-# One environment block for every entry point (why: docs/adr/0002-hand-pins.md and docs/how-to/environment.md).
+# One environment block for every entry point: no telemetry, and OpenMP threads that sleep when they wait.
 export OMP_WAIT_POLICY := PASSIVE
 export TOKENIZERS_PARALLELISM := false
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
