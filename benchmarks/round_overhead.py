@@ -2,8 +2,8 @@
 
     python benchmarks/round_overhead.py
 
-A tiny campaign (precomputed vectors, milliseconds of science) runs by hand and through Prefect; nearly all of its time
-is overhead. Goals (docs: specs of speed): <= 15 s per round, <= 4 s for an idle tick in a fresh process against a server.
+A tiny campaign (precomputed vectors, milliseconds of science) runs by hand and through Prefect: what it takes is nearly
+all overhead. Goals: <= 15 s a round, <= 4 s for an idle tick in a fresh process against a running server.
 """
 
 import os
