@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tailfirst.demo.classes import CLASSES, STRANGER_NAMES
+from tailfirst.demo.classes import CLASSES
+from tailfirst.demo.names import STRANGER_NAMES
 
 _MANNERS = (
     "small",

@@ -223,18 +223,6 @@ CLASSES: tuple[DemoClass, ...] = (
 TEMPLATES = ("a picture of a {}.", "a drawing of a {}.")
 """Prompts that turn a class name into a caption."""
 
-STRANGER_NAMES = {
-    "car": ("car", "little car"),
-    "flower": ("flower", "daisy"),
-    "apple": ("apple", "red apple"),
-    "star": ("star", "gold star"),
-    "clock": ("clock", "wall clock"),
-    "book": ("book", "open book"),
-    "chair": ("chair", "kitchen chair"),
-    "moon": ("moon", "crescent moon"),
-}
-"""Names of the things outside the task."""
-
 
 def task_document() -> dict[str, Any]:
     """Return the content of ``task.yaml``."""

@@ -30,6 +30,7 @@ class Size:
         rare_head: open pictures that name the most frequent rare class; misleading mentions come on top.
         rare_tail: open pictures that name the least frequent rare class.
         vague: further open pictures of each rare class whose caption knows only the kind of thing.
+        tagged: further open pictures of each rare class that a tagger took for a common class.
         strangers: open pictures of things outside the task.
         copies: open copies of pool and holdout pictures, half of them exact.
         pool: pool items.
@@ -44,6 +45,7 @@ class Size:
     rare_head: float
     rare_tail: float
     vague: int
+    tagged: int
     strangers: int
     copies: int
     pool: int
@@ -53,7 +55,7 @@ class Size:
     sensitive: int
 
 
-DEMO = Size(3000, 20.0, 20, 8, 110, 3000, 360, 6000, 30.0, 140, 45, 60)
+DEMO = Size(3000, 20.0, 10, 5, 70, 90, 3000, 360, 6000, 30.0, 140, 45, 60)
 """The demo as it ships."""
 
 
@@ -87,7 +89,7 @@ def falling(head: float, imbalance: float, positions: Sequence[int], last: int) 
 
 
 def open_counts(size: Size) -> list[int]:
-    """Return the number of open pictures of each class that are not vague, in the order of ``CLASSES``."""
+    """Return the number of open pictures of each class that people named or left silent, by class."""
     common = len(CLASSES) - RARE
     head = falling(size.open_head, size.open_imbalance, range(common), common - 1)
     return head + falling(size.rare_head, size.rare_head / size.rare_tail, range(RARE), RARE - 1)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tailfirst.demo import captions
-from tailfirst.demo.classes import CLASSES, STRANGER_NAMES
+from tailfirst.demo.classes import CLASSES
 from tailfirst.demo.corpus import OPEN, PLAN, RARE, SEED, ItemPlan, Size, open_counts, vague_counts
+from tailfirst.demo.names import STRANGER_NAMES, TAKEN_FOR
 from tailfirst.demo.palette import pick
 
 LICENCES = (("CC0-1.0", 30), ("CC-BY-4.0", 36), ("CC-BY-SA-4.0", 20), ("CC-BY-NC-4.0", 10), ("all-rights-reserved", 4))
@@ -21,6 +22,10 @@ _STRANGERS = (("named", 72), ("silent", 16), ("misleading", 12))
 """Kinds of captions and their shares, percent."""
 
 
+_MENTIONED = 25
+"""Rare things are mentioned as if they had this many pictures: they are talked about more than they are shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenPlan:
     """One captioned picture of the open corpus.
@@ -30,7 +35,7 @@ class OpenPlan:
         thing: what is shown.
         beside: a second thing shown small, or None.
         caption: what is written under it.
-        kind: named, vague, silent, misleading or paired.
+        kind: named, vague, tagged, silent, misleading or paired.
         nsfw: score, 0 to 1.
         licence: licence of the picture.
         source: where it comes from.
@@ -73,9 +78,11 @@ def plan_open(size: Size, items: list[ItemPlan]) -> list[OpenPlan]:
     ]
     strangers = tuple(STRANGER_NAMES)
     shown += [(pick(strangers, rng), -1) for _ in range(size.strangers)]
-    mentions = np.sqrt(np.array(counts, dtype=np.float64))
+    mentions = np.sqrt(np.maximum(np.array(counts, dtype=np.float64), _MENTIONED))
     plans = [_plan_shown(n, thing, k, mentions, rng) for n, (thing, k) in enumerate(shown)]
     plans += [_plan_vague(len(plans) + n, thing, k, rng) for n, (thing, k) in enumerate(dim)]
+    mistaken = [thing for thing in TAKEN_FOR for _ in range(size.tagged)]
+    plans += [_plan_tagged(len(plans) + n, thing, rng) for n, thing in enumerate(mistaken)]
     plans += _plan_copies(len(plans), size, items, counts, rng)
     flagged = set(rng.choice(len(plans), size=min(size.sensitive, len(plans)), replace=False).tolist())
     order = rng.permutation(len(plans))
@@ -103,6 +110,12 @@ def _plan_shown(number: int, thing: str, position: int, mentions: np.ndarray, rn
 def _plan_vague(number: int, thing: str, position: int, rng: np.random.Generator) -> OpenPlan:
     caption = captions.vague(position, rng)
     return OpenPlan(number, thing, None, caption, "vague", 0.0, _weighted(LICENCES, rng), pick(SOURCES, rng))
+
+
+def _plan_tagged(number: int, thing: str, rng: np.random.Generator) -> OpenPlan:
+    common = next(k for k, chosen in enumerate(CLASSES) if chosen.id == TAKEN_FOR[thing])
+    caption = captions.named(captions.class_name(common, rng), rng)
+    return OpenPlan(number, thing, None, caption, "tagged", 0.0, _weighted(LICENCES, rng), pick(SOURCES, rng))
 
 
 def _plan_copies(

@@ -12,7 +12,6 @@ import math
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,9 @@ import numpy as np
 from rich.console import Console
 
 from tailfirst.demo import vlm
+from tailfirst.demo.card import write_card
 from tailfirst.demo.pixels import Corpus, item_pixels, open_corpus, without_copies
+from tailfirst.demo.recipe import Recipe, Trained
 from tailfirst.demo.start import fewer_patches, place_positions
 from tailfirst.errors import TaskFolderError, UserError
 from tailfirst.paths import Workspace
@@ -32,55 +33,7 @@ _SHIFT, _TURN, _ZOOM = 0.1, 0.2, (0.9, 1.3)
 """Largest shift (half sides), largest rotation (radians) and range of sizes shown of a training picture."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How to train.
-
-    Attributes:
-        seed: seed of weights, order and augmentation.
-        epochs: passes over the corpus.
-        batch: image-caption pairs per step.
-        rate: peak learning rate of AdamW.
-        decay: weight decay.
-        warmup: share of the steps with a rising rate.
-        threads: torch threads.
-        kept: share of a picture's patches that is seen in a step.
-        whole: share of the epochs, at the end, that see whole pictures.
-    """
-
-    seed: int = 11
-    epochs: int = 22
-    batch: int = 128
-    rate: float = 1.5e-3
-    decay: float = 0.05
-    warmup: float = 0.05
-    threads: int = 2
-    kept: float = 0.5
-    whole: float = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What came out.
-
-    Attributes:
-        model: the model, float32.
-        tokenizer: its tokenizer.
-        steps: optimizer steps.
-        minutes: wall time.
-        pairs: image-caption pairs seen per epoch.
-        loss: mean loss of the last epoch, nats.
-    """
-
-    model: Any
-    tokenizer: Any
-    steps: int
-    minutes: float
-    pairs: int
-    loss: float
-
-
-def train(corpus: Corpus, recipe: Recipe, folder: Path, console: Console) -> Trained:
+def train(corpus: Corpus, recipe: Recipe, folder: Path, console: Console) -> tuple[Any, Any, Trained]:
     """Train from scratch.
 
     Args:
@@ -90,7 +43,7 @@ def train(corpus: Corpus, recipe: Recipe, folder: Path, console: Console) -> Tra
         console: where the loss is logged.
 
     Returns:
-        The trained model and what it cost.
+        The model (float32), its tokenizer, and what it cost.
     """
     import torch
 
@@ -117,7 +70,8 @@ def train(corpus: Corpus, recipe: Recipe, folder: Path, console: Console) -> Tra
         scale, minutes = model.logit_scale.exp().item(), (time.perf_counter() - started) / 60
         console.print(f"epoch {epoch + 1:2d}/{recipe.epochs}  loss {loss:.3f}  scale {scale:.1f}  {minutes:.1f} min")
     minutes = (time.perf_counter() - started) / 60
-    return Trained(model.train(mode=False), tokenizer, climb.steps, minutes, len(corpus.captions), loss)
+    parameters = sum(p.numel() for p in model.parameters())
+    return model.train(mode=False), tokenizer, Trained(parameters, climb.steps, minutes, len(corpus.captions), loss)
 
 
 class _Climb:
@@ -209,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(ws: Workspace, recipe: Recipe, out: Path, console: Console) -> Trained:
-    """Read the corpus, train, save.
+    """Read the corpus, train, save, measure on the holdout, write the card.
 
     Raises:
         TaskFolderError: The workspace has no open corpus, or fewer pictures than one chunk.
@@ -221,9 +175,10 @@ def run(ws: Workspace, recipe: Recipe, out: Path, console: Console) -> Trained:
         raise TaskFolderError(f"{ws.open} has {len(corpus.captions)} usable pictures, one step needs {recipe.batch}")
     console.print(f"{len(corpus.captions):,} pairs, {recipe}")
     with tempfile.TemporaryDirectory() as scratch:
-        trained = train(corpus, recipe, Path(scratch), console)
+        model, tokenizer, trained = train(corpus, recipe, Path(scratch), console)
         with atomic_folder(out) as folder:
-            vlm.save(trained.model, trained.tokenizer, folder)
+            vlm.save(model, tokenizer, folder)
+            write_card(ws, folder, recipe, trained)
     console.print(
         f"seed {recipe.seed}, {trained.steps:,} steps, {trained.minutes:.1f} minutes, loss {trained.loss:.3f} -> {out}"
     )

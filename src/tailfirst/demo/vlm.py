@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from tailfirst import artifacts
+from tailfirst.demo.merges import learn_merges
 from tailfirst.demo.palette import SIDE
 
 if TYPE_CHECKING:
@@ -40,27 +43,17 @@ def build_tokenizer(captions: Sequence[str], folder: Path) -> CLIPTokenizer:
     Returns:
         The tokenizer; pads with its end token, as CLIP's does.
     """
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from tokenizers import Regex, normalizers, pre_tokenizers
     from transformers import CLIPTokenizer
 
     spaces = normalizers.Replace(Regex(r"\s+"), " ")
+    normal = normalizers.Sequence([normalizers.NFC(), spaces, normalizers.Lowercase()])
     splitter = pre_tokenizers.Split(Regex(_WORDS), behavior="removed", invert=True)
-    bytes_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core = Tokenizer(
-        models.BPE(unk_token=_END, end_of_word_suffix="</w>", continuing_subword_prefix="", fuse_unk=False)
-    )
-    core.normalizer = normalizers.Sequence([normalizers.NFC(), spaces, normalizers.Lowercase()])
-    core.pre_tokenizer = pre_tokenizers.Sequence([splitter, bytes_level])
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        end_of_word_suffix="</w>",
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        special_tokens=[_BEGIN, _END],
-        show_progress=False,
-    )
-    core.train_from_iterator(captions, trainer)
-    folder.mkdir(parents=True, exist_ok=True)
-    core.model.save(str(folder))
+    words = pre_tokenizers.Sequence([splitter, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    counts = Counter(word for text in captions for word, _ in words.pre_tokenize_str(normal.normalize_str(text)))
+    learned = learn_merges(counts, pre_tokenizers.ByteLevel.alphabet(), [_BEGIN, _END], VOCABULARY)
+    artifacts.write_bytes(folder / "vocab.json", json.dumps(learned.vocabulary, ensure_ascii=False).encode())
+    artifacts.write_bytes(folder / "merges.txt", learned.merges_text().encode())
     # transformers 5 reads `vocab` and `merges`; the names of version 4 are swallowed without a word.
     return CLIPTokenizer(vocab=str(folder / "vocab.json"), merges=str(folder / "merges.txt"), model_max_length=CONTEXT)
 
@@ -122,6 +115,8 @@ def save(model: CLIPModel, tokenizer: CLIPTokenizer, folder: Path) -> None:
     cast("Any", model).half().save_pretrained(folder)
     cast("Any", CLIPProcessor)(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
     _declare_float32(folder / "config.json")
+    for path in folder.iterdir():
+        path.chmod(0o644)
 
 
 def load(folder: Path = MODEL_DIR) -> tuple[Any, Any]:

@@ -5,9 +5,10 @@ import hashlib
 import numpy as np
 import pytest
 
-from tailfirst.demo.classes import CLASSES, STRANGER_NAMES
+from tailfirst.demo.classes import CLASSES
 from tailfirst.demo.drawings import DRAWINGS, STRANGERS
 from tailfirst.demo.look import ALBUM, FIELD
+from tailfirst.demo.names import STRANGER_NAMES
 from tailfirst.demo.palette import SIDE
 from tailfirst.demo.pixels import decode
 from tailfirst.demo.world import encode, picture

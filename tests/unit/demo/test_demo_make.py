@@ -17,7 +17,7 @@ from tailfirst.demo.pixels import item_pixels, open_corpus, without_copies
 from tailfirst.errors import TaskFolderError
 from tailfirst.paths import Workspace
 
-TINY = Size(12, 3.0, 3, 2, 5, 12, 16, 60, 4.0, 4, 2, 3)
+TINY = Size(12, 3.0, 3, 2, 5, 2, 12, 16, 60, 4.0, 4, 2, 3)
 
 
 @pytest.fixture(scope="module")
