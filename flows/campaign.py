@@ -4,6 +4,7 @@ python -m flows.campaign --root .
 """
 
 import argparse
+import logging
 import os
 import sys
 from pathlib import Path
@@ -55,7 +56,11 @@ def _run(root: Path, poll_s: float) -> str:
     """The campaign flow; imported late, because Prefect reads its settings at import."""
     from flows.ticks import campaign
 
-    return campaign(str(root), poll_s)
+    try:
+        return campaign(str(root), poll_s)
+    finally:
+        for handler in logging.getLogger("prefect.flow_runs").handlers:
+            handler.flush()  # before the server stops: what is left would be lost with an error at exit
 
 
 if __name__ == "__main__":

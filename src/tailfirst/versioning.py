@@ -44,9 +44,10 @@ class DataVersion:
 @contextmanager
 def _repo(ws: Workspace) -> Iterator[Any]:
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
-    _quiet()
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
+
+    _quiet()
 
     # DVC resolves targets and names stages relative to the current folder.
     with locked(ws), chdir(ws.root):

@@ -5,8 +5,9 @@ https://github.com/mlflow/mlflow/issues/4248), so every run carries a determinis
 """
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ KEY = "tailfirst.key"
 MAX_VALUE = 6000  # characters of a param
 MAX_BATCH = 100  # params or tags per call; MLflow takes 100 params and 1000 metrics
 MAX_METRICS = 1000
+FORBIDDEN = re.compile(r"[^\w\-. :/]", re.ASCII)  # in names of metrics and params
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,20 @@ def log(client: "MlflowClient", run_id: str, params: Mapping[str, str], points: 
     from mlflow.entities import Metric, Param  # noqa: TID251
 
     there = client.get_run(run_id).data
-    new = [Param(k, v[:MAX_VALUE]) for k, v in params.items() if k not in there.params]
+    points = [replace(p, name=allowed(p.name)) for p in points]
+    wanted = {allowed(key): value for key, value in params.items()}
+    new = [Param(k, v[:MAX_VALUE]) for k, v in wanted.items() if k not in there.params]
     for start in range(0, len(new), MAX_BATCH):
         client.log_batch(run_id, params=new[start : start + MAX_BATCH])
     fresh = [p for p in points if math.isfinite(p.value) and not _known(client, run_id, there.metrics, p)]
     metrics = [Metric(p.name, p.value, millis(at), p.step) for p in fresh]
     for start in range(0, len(metrics), MAX_METRICS):
         client.log_batch(run_id, metrics=metrics[start : start + MAX_METRICS])
+
+
+def allowed(name: str) -> str:
+    """A name as MLflow takes it: other signs become their code point, so that no two names become one."""
+    return FORBIDDEN.sub(lambda sign: f"_u{ord(sign.group()):04x}", name)
 
 
 def _known(client: "MlflowClient", run_id: str, latest: Mapping[str, float], point: Point) -> bool:

@@ -186,3 +186,15 @@ def test_metrics_become_flat_numbers():
 
 def test_params_become_flat_text():
     assert flat_params({"b": {"y": [1, 2], "x": None}, "a": True}) == {"a": "True", "b.x": "None", "b.y": "1, 2"}
+
+
+def test_class_names_with_any_sign_become_names_that_mlflow_takes(ws, client):
+    experiment = _runs.experiment(client, "signs", None)
+    run = _runs.run(client, experiment, "k", "signs", None, {}, AT)
+    points = [_runs.Point("recall.reverted_card_payment?", 0.25, 7), _runs.Point("recall.tree", 0.5, 7)]
+    for _ in range(2):
+        _runs.log(client, run, {"candidates.a+b": "1"}, points, AT)
+    data = client.get_run(run).data
+    assert data.metrics == {"recall.reverted_card_payment_u003f": 0.25, "recall.tree": 0.5}
+    assert data.params == {"candidates.a_u002bb": "1"}
+    assert len(client.get_metric_history(run, "recall.reverted_card_payment_u003f")) == 1
