@@ -1,7 +1,7 @@
 """What stands in MLflow after rounds were logged, killed, repeated and judged."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -186,6 +186,9 @@ def test_metrics_become_flat_numbers():
 
 def test_params_become_flat_text():
     assert flat_params({"b": {"y": [1, 2], "x": None}, "a": True}) == {"a": "True", "b.x": "None", "b.y": "1, 2"}
+
+
+AT = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def test_class_names_with_any_sign_become_names_that_mlflow_takes(ws, client):
