@@ -25,8 +25,11 @@ def items(ws: Workspace, class_ids: Collection[str]) -> pa.Table:
     """items.parquet with `id_of_bytes`, `places` and `answer` (pool | labeled | unlabeled | outside the ontology)."""
     table = schemas.read(ws.items, schemas.ITEMS)
     places = pa.array(np.zeros(table.num_rows, np.int64))
-    for name in ("path", "shard", "text", "vector_row"):
+    for name in ("path", "shard", "text"):
         places = pc.add(places, pc.cast(pc.is_valid(table[name]), pa.int64()))
+    # A vector may stand beside the image or text that it was made of; alone it is the item.
+    alone = pc.and_(pc.equal(places, 0), pc.is_valid(table["vector_row"]))
+    places = pc.add(places, pc.cast(alone, pa.int64()))
     answers = schemas.read(ws.holdout, schemas.LABELED) if ws.holdout.exists() else schemas.LABELED.empty_table()
     row = pc.index_in(table["item_id"], value_set=answers["item_id"].combine_chunks())
     given = answers["class_id"].combine_chunks().take(row.combine_chunks())

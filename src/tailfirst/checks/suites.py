@@ -63,7 +63,7 @@ def items() -> list[Any]:
         _matches("sha256", SHA256, "sha256 is 64 hex digits"),
         _is("id_of_bytes", [True], "the item id is the beginning of its sha256"),
         _is("role", ["pool", "holdout"], "the role is pool or holdout"),
-        _is("places", [1], "exactly one of path, shard, text and vector_row is set"),
+        _is("places", [1], "exactly one of path, shard and text is set, or vector_row alone"),
         _make("ExpectColumnValuesToNotMatchRegex", "the path stays below data/", column="path", regex=OUTSIDE),
         _make("ExpectColumnValuesToNotMatchRegex", "the shard stays below data/", column="shard", regex=OUTSIDE),
         _between("length", 1, MAX_BYTES, "the image has 1 byte to 64 MiB"),
