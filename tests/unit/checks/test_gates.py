@@ -96,7 +96,7 @@ def test_good_items_pass_and_the_result_is_recorded(gates, book):
     [
         ({"item_id": "00000000000000000000"}, "beginning of its sha256"),
         ({"role": "test"}, "pool or holdout"),
-        ({"path": "images/x.png"}, "exactly one of"),
+        ({"path": "images/x.png", "text": "words"}, "exactly one of"),
         ({"path": "../secret.png", "vector_row": None}, "below data/"),
         ({"shard": "/etc/passwd", "vector_row": None}, "below data/"),
         ({"shard": "shards/0.tar", "vector_row": None, "offset": 0, "length": 0}, "64 MiB"),
