@@ -75,6 +75,6 @@ def test_money_is_what_the_price_list_says(typed):
             money = ctx.ledger.money.status(ctx.campaign)
             prices = ctx.params.vendor.params("vendors").price_micros
             bought = [task for number in (1, 2, 3) for task in ctx.ledger.tasks.list(ctx.campaign, number)]
-        expected = sum(prices[task.purpose] * ANSWERS for task in bought)
+        expected = sum(getattr(prices, task.purpose) * ANSWERS for task in bought)
         assert money.accrued == expected
         assert money.reserved == 0
