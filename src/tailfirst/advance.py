@@ -1,14 +1,13 @@
 """Read the ledger, decide the next step, do it: without any orchestrator."""
 
-import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tailfirst import steps, tracking
-from tailfirst.context import Context, micros
+from tailfirst.context import Context, micros, worker_name
 from tailfirst.errors import LedgerError
+from tailfirst.holders import take, who
 from tailfirst.rounds import Policy, RoundView, Step, StepKind, next_step
 
 LEASE_S = 900.0
@@ -57,16 +56,10 @@ def holding(ctx: Context) -> Iterator[Callable[[], None]]:
         CampaignBusy: Another living process holds it; says which and until when.
     """
     leases, name = ctx.ledger.leases, f"tick:{ctx.params.campaign.name}"
-    me = f"{socket.gethostname()}:{os.getpid()}"
-    lease = leases.acquire(name, me, LEASE_S, ctx.now())
+    lease = take(leases, name, worker_name(), LEASE_S, ctx.now())
     if lease is None:
-        held = leases.get(name)
-        if held is not None and _is_dead(held.holder):
-            leases.release(held)
-            lease = leases.acquire(name, me, LEASE_S, ctx.now())
-        if lease is None:
-            who = f"{held.holder} until {held.expires_at:%H:%M:%S} UTC" if held else "another process"
-            raise CampaignBusy(f"another tick holds campaign {ctx.params.campaign.name}: {who}; this one does nothing")
+        busy = f"another tick holds campaign {ctx.campaign}: {who(leases, name)}"
+        raise CampaignBusy(f"{busy}; this one does nothing")
     current = lease
 
     def renew() -> None:
@@ -77,20 +70,6 @@ def holding(ctx: Context) -> Iterator[Callable[[], None]]:
         yield renew
     finally:
         leases.release(current)
-
-
-def _is_dead(holder: str) -> bool:
-    """Whether the holder was a process of this machine that is gone (kill -9, reboot)."""
-    host, _, pid = holder.rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 def advance(ctx: Context, *, until_idle: bool = False, say: Callable[[str], None] = lambda _: None) -> Outcome:

@@ -1,12 +1,11 @@
 """The lease of a round's order: one worker talks to the vendor about what is bought (specs/vendor.md section 3)."""
 
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tailfirst.context import Context
 from tailfirst.errors import LeaseLost
+from tailfirst.holders import take, who
 from tailfirst.ledger.records import LeaseRow
 
 TTL_S = 300.0  # longer than one vendor call; renewed before each
@@ -28,15 +27,10 @@ def holding(ctx: Context, round_no: int) -> Iterator[LeaseRow]:
         LeaseLost: Another worker holds it; says which.
     """
     name = lease_name(ctx.campaign, round_no)
-    lease = ctx.ledger.leases.acquire(name, ctx.worker, TTL_S, ctx.now())
+    lease = take(ctx.ledger.leases, name, ctx.worker, TTL_S, ctx.now())
     if lease is None:
-        held = ctx.ledger.leases.get(name)
-        if held is not None and _is_gone(held.holder):
-            ctx.ledger.leases.release(held)
-            lease = ctx.ledger.leases.acquire(name, ctx.worker, TTL_S, ctx.now())
-        if lease is None:
-            who = f"{held.holder} until {held.expires_at:%H:%M:%S} UTC" if held else "another worker"
-            raise LeaseLost(f"the order of round {round_no} is held by {who}; this worker does nothing")
+        holder = who(ctx.ledger.leases, name)
+        raise LeaseLost(f"the order of round {round_no} is held by {holder}; this worker does nothing")
     try:
         yield lease
     finally:
@@ -50,17 +44,3 @@ def renewed(ctx: Context, lease: LeaseRow) -> LeaseRow:
         LeaseLost: Another worker took over.
     """
     return ctx.ledger.leases.renew(lease, ctx.now())
-
-
-def _is_gone(holder: str) -> bool:
-    """Whether the holder was a process of this machine that has ended (kill -9, reboot)."""
-    host, _, pid = holder.rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
