@@ -4,7 +4,7 @@ Shape letters, everywhere: N rows of the pool view, M training rows, D dimension
 `vectors` are float32 unit rows (N, D). `probs` are float64 (N, C), rows sum to 1. Scores: higher = more worth a label.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -66,6 +66,17 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """A linear softmax over unit features: p = softmax(scale * W z). Every model ends in one."""
+
+    weights: Vectors  # (C, D)
+    scale: float
+
+
+MediaOf = Callable[[Ints], Sequence[Media]]  # rows of a matrix of vectors -> the media behind them
+
+
+@dataclass(frozen=True, slots=True)
 class PoolView:
     """What an acquisition strategy may see: no label of an unlabeled item, no index space but its own rows."""
 
@@ -79,6 +90,8 @@ class PoolView:
     n_pending: Floats  # (C,) expected counts of what is ordered and not yet delivered
     n_retrieved: Floats  # (C,) freq: matching captions before any cap
     prototypes: Vectors | None  # (C, D)
+    head: Head | None = None  # what made `probs` of `vectors`; None: no model yet
+    pool_size: int = 0  # items of the pool before the first purchase; 0 = not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +121,16 @@ class Strategy(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What stands behind vectors, for adaptations that change the encoder itself."""
+
+    encoder: Callable[[], Encoder]  # the encoder that made the vectors; loaded on the first call
+    media: MediaOf  # of rows of TrainSet.vectors
+    prompts: tuple[tuple[str, ...], ...]  # (C,) prompts of each class
+    scratch: Path  # a folder of this fit's own; what lies there survives a kill and is used by the next try
+
+
+@dataclass(frozen=True, slots=True)
 class TrainSet:
     """What an adaptation learns from; it never holds a holdout, audit or test label."""
 
@@ -118,16 +141,32 @@ class TrainSet:
     prototypes: Vectors | None  # (C, D)
     logit_scale: float
     encoder: str  # fingerprint
+    source: Source | None = None  # None: only the vectors are there
 
 
 class Model(Protocol):
-    """A fitted candidate."""
+    """A fitted candidate: features of its own, and a head on them."""
 
-    encoder: str  # fingerprint of the encoder whose vectors it takes
+    encoder: str  # fingerprint of the encoder whose vectors `features` takes
     class_ids: tuple[str, ...]
 
-    def probs(self, vectors: Vectors) -> Floats:
-        """(N, C) class probabilities of unit vectors, rows sum to 1."""
+    @property
+    def head(self) -> Head:
+        """What turns features into probabilities."""
+
+    def features(self, vectors: Vectors, media: MediaOf | None) -> Vectors:
+        """(N, D) unit features; the vectors themselves where only a head was fitted.
+
+        Args:
+            vectors: (N, D) unit vectors of the base encoder.
+            media: The media behind the rows; None where there are only vectors.
+
+        Raises:
+            Unavailable: The model encodes anew and there are no media.
+        """
+
+    def probs(self, features: Vectors) -> Floats:
+        """(N, C) class probabilities of features, rows sum to 1."""
 
     def save(self, folder: Path) -> None:
         """Write safetensors + JSON, never a pickle."""

@@ -122,6 +122,13 @@ class Workspace:
         """(N, C) float32 probabilities of a candidate, rows as in embeddings/items.parquet."""
         return self.candidate(name) / "predictions.npy"
 
+    def features(self, name: str) -> Path:
+        """(N, D) float16 features of a candidate that encodes anew, rows as in embeddings/items.parquet.
+
+        It has no rows where the candidate reads the vectors of work/embeddings as they are.
+        """
+        return self.candidate(name) / "features.npy"
+
     def metrics(self, name: str) -> Path:
         """A candidate's metrics on the holdout."""
         return self.candidate(name) / "metrics.json"

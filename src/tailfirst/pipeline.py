@@ -93,7 +93,7 @@ STAGES: tuple[Stage, ...] = (
         "class probabilities of every item",
         deps=("work/embeddings", f"{CANDIDATE}/model"),
         params=(f"candidates.{KEY}",),
-        outs=(f"{CANDIDATE}/predictions.npy",),
+        outs=(f"{CANDIDATE}/predictions.npy", f"{CANDIDATE}/features.npy"),
         code=(*SHARED, *VECTORS, "labels.py", "stages.py", "adaptation"),
         after=("embed", "adapt"),
         per_candidate=True,
@@ -129,7 +129,7 @@ STAGES: tuple[Stage, ...] = (
         ),
         params=("acquisition", "campaign", "candidates"),
         outs=("work/batch.parquet", "work/acquisition.json"),
-        code=(*SHARED, *TASK, *VECTORS, "labels.py", "pool.py", "stages.py", "acquisition"),
+        code=(*SHARED, *TASK, *VECTORS, "labels.py", "pool.py", "stages.py", "acquisition", "adaptation"),
         after=("retrieve", "embed", "adapt", "predict", "evaluate", "choose"),
     ),
     Stage(

@@ -4,6 +4,7 @@ Every arm of a seed starts from the same part of the pool (a random `pool_share`
 vary over seeds too), learns with the same adaptation, and gets perfect answers.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 from tailfirst import plugins
 from tailfirst.acquisition import _rows
 from tailfirst.config import Plugin
-from tailfirst.contracts import Floats, Ids, Ints, Model, PoolView, TrainSet, Vectors
+from tailfirst.contracts import Floats, Ids, Ints, Media, MediaOf, Model, PoolView, Source, TrainSet, Vectors
 from tailfirst.errors import Unavailable
 from tailfirst.evaluation import summary
 from tailfirst.evaluation.intervals import values
 from tailfirst.evaluation.metrics import Scores
+from tailfirst.vectors import unit
 
 SUBPOOL, PICKS, FIT, CONTROL = 10, 11, 12, 13  # streams of random numbers
 
@@ -36,6 +38,8 @@ class World:
     holdout: Vectors  # (n, D)
     holdout_truth: Ints
     tail: NDArray[np.bool_]  # (C,)
+    media: MediaOf | None = None  # of rows of `vectors`; None: adaptations that encode anew are unavailable
+    holdout_media: MediaOf | None = None  # of rows of `holdout`
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def simulate(
     points = [_point(world, bought, model)]
     for round_no in range(1, rounds + 1):
         free = rows[~np.isin(rows, bought)]
-        view = _view(world, free, bought, None if model is None else model.probs(world.vectors[free]))
+        view = _view(world, free, bought, model)
         picks = _select(view, strategy, cold_start, budget, [seed, PICKS, round_no])
         bought = np.concatenate([bought, free[picks]])
         model = _fit(world, bought, adaptation, seed)
@@ -113,6 +117,7 @@ def _fit(world: World, bought: Ints, adaptation: Plugin, seed: int) -> Model | N
         vectors=np.concatenate([world.vectors[bought], known.vectors]),
         classes=np.concatenate([world.truth[bought], known.classes]),
         retrieved=np.concatenate([np.zeros(len(bought), np.bool_), known.retrieved]),
+        source=_source(world, bought, seed),
     )
     rng = np.random.default_rng([seed, FIT])
     try:
@@ -122,29 +127,61 @@ def _fit(world: World, bought: Ints, adaptation: Plugin, seed: int) -> Model | N
     return fitted
 
 
+def _source(world: World, bought: Ints, seed: int) -> Source | None:
+    """The media behind the training rows: bought items, then what every arm starts with."""
+    known, pool = world.known.source, world.media
+    if known is None or pool is None:
+        return None
+
+    def media(rows: Ints) -> list[Media]:
+        ours = rows < len(bought)
+        found = dict(zip(np.flatnonzero(ours).tolist(), pool(bought[rows[ours]]), strict=True))
+        found |= zip(np.flatnonzero(~ours).tolist(), known.media(rows[~ours] - len(bought)), strict=True)
+        return [found[place] for place in range(len(rows))]
+
+    digest = hashlib.sha256("\n".join(world.item_ids[bought].tolist()).encode()).hexdigest()[:16]
+    return replace(known, media=media, scratch=known.scratch / f"{seed}-{len(bought)}-{digest}")
+
+
+def _behind(media: MediaOf | None, rows: Ints) -> MediaOf | None:
+    return None if media is None else lambda some: media(rows[some])
+
+
 def _point(world: World, bought: Ints, model: Model | None) -> Point:
     seeds = int((~world.known.retrieved).sum())
     scores = None
     if model is not None:
-        scores = values(summary.answers(world.holdout_ids, world.holdout_truth, model.probs(world.holdout), world.tail))
+        probs = model.probs(model.features(world.holdout, world.holdout_media))
+        scores = values(summary.answers(world.holdout_ids, world.holdout_truth, probs, world.tail))
     seen = np.unique(np.concatenate([world.truth[bought], world.known.classes[~world.known.retrieved]]))
     return Point(seeds + len(bought), scores, len(seen), int(world.tail[world.truth[bought]].sum()))
 
 
-def _view(world: World, free: Ints, bought: Ints, probs: Floats | None) -> PoolView:
+def _view(world: World, free: Ints, bought: Ints, model: Model | None) -> PoolView:
+    """The rows that can be bought, in the space of the model."""
     human = ~world.known.retrieved
+    labeled = np.concatenate([world.vectors[bought], world.known.vectors[human]])
     classes = np.concatenate([world.truth[bought], world.known.classes[human]])
+    vectors, prototypes = world.vectors[free], world.known.prototypes
+    features = vectors if model is None else model.features(vectors, _behind(world.media, free))
+    if model is not None and features is not vectors:
+        source = _source(world, bought, 0)
+        rows = np.concatenate([np.arange(len(bought)), len(bought) + np.flatnonzero(human)])
+        labeled = model.features(labeled, None if source is None else _behind(source.media, rows))
+        prototypes = unit(model.head.weights)
     return PoolView(
         item_ids=world.item_ids[free],
-        vectors=world.vectors[free],
+        vectors=features,
         class_ids=world.class_ids,
-        probs=probs,
-        labeled_vectors=np.concatenate([world.vectors[bought], world.known.vectors[human]]),
+        probs=None if model is None else model.probs(features),
+        labeled_vectors=labeled,
         labeled_classes=classes,
         n_labeled=np.bincount(classes, minlength=len(world.class_ids)).astype(np.float64),
         n_pending=np.zeros(len(world.class_ids)),
         n_retrieved=world.captions,
-        prototypes=world.known.prototypes,
+        prototypes=prototypes,
+        head=None if model is None else model.head,
+        pool_size=len(free) + len(bought),
     )
 
 

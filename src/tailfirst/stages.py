@@ -6,7 +6,7 @@ acquisition/ and backtest.py) and acts (writes).
 
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tailfirst.items import load_items
 from tailfirst.labels import caption_counts, read_labels
 from tailfirst.paths import Workspace
 from tailfirst.task import load_task
+from tailfirst.vectors import unit
 
 log = logging.getLogger(__name__)
 FITS = 2  # stream of random numbers of the adaptations
@@ -80,15 +81,19 @@ def predict(ws: Workspace, params: Params, candidate: str) -> Artifact:
     """
     found = load_embeddings(ws)
     card = _card(ws, candidate)
+    nothing = np.zeros((0, found.items.shape[1]), np.float16)
     if not card["available"]:
+        artifacts.write_array(ws.features(candidate), nothing)
         return artifacts.write_array(ws.predictions(candidate), np.zeros((0, card["n_classes"]), np.float32))
-    model: Model = plugins.load("adaptation", params.candidates[candidate].plugin).load(ws.model(candidate))
+    model = _model(ws, params, candidate)
     if model.encoder != found.encoder:
         raise EncoderMismatch(
             f"{candidate} takes vectors of encoder {model.encoder}, work/embeddings holds those of {found.encoder}; "
             "run adapt again"
         )
-    return artifacts.write_array(ws.predictions(candidate), model.probs(found.items).astype(np.float32))
+    features = model.features(found.items, None)
+    artifacts.write_array(ws.features(candidate), nothing if features is found.items else features.astype(np.float16))
+    return artifacts.write_array(ws.predictions(candidate), model.probs(features).astype(np.float32))
 
 
 def evaluate(ws: Workspace, params: Params, candidate: str) -> Artifact:
@@ -135,7 +140,11 @@ def acquire(ws: Workspace, params: Params) -> Artifact:
     ignored, round_no = pool.ignored_items(ws.rounds), max(pool.sealed_rounds(ws.rounds), default=0) + 1
     standing = pool.partition(found.item_ids, found.is_pool, labeled=labels["item_id"].to_pylist(), ignored=ignored)
     probs = None if chosen is None else _probs(ws, chosen, found)
-    view = pool_view(found, standing.eligible, labels, caption_counts(ws, classes), probs, classes)
+    model = None if chosen is None else _model(ws, params, chosen)
+    if chosen is not None and model is not None:
+        found = _seen_by(ws, chosen, model, found)
+    head = None if model is None else model.head
+    view = pool_view(found, standing.eligible, labels, caption_counts(ws, classes), probs, classes, head)
     seed = params.campaign.seed
     some = standing.eligible.any()
     picks = _compose.choose_batch(view, params.acquisition, seed, round_no) if some else _table.empty_selection()
@@ -172,6 +181,17 @@ def _sizes(train: TrainSet) -> dict[str, int]:
 
 def _card(ws: Workspace, candidate: str) -> dict[str, Any]:
     return _read_json(ws.model(candidate) / "model.json")
+
+
+def _model(ws: Workspace, params: Params, candidate: str) -> Model:
+    model: Model = plugins.load("adaptation", params.candidates[candidate].plugin).load(ws.model(candidate))
+    return model
+
+
+def _seen_by(ws: Workspace, candidate: str, model: Model, found: Embeddings) -> Embeddings:
+    """The embeddings in the candidate's own space: its features, and its head as prototypes."""
+    features = np.load(ws.features(candidate), mmap_mode="r", allow_pickle=False)
+    return replace(found, items=unit(features), prototypes=unit(model.head.weights)) if len(features) else found
 
 
 def _probs(ws: Workspace, candidate: str, found: Embeddings) -> Any:

@@ -1,5 +1,7 @@
 """Rows of a view in an order that does not depend on how the pool happens to be sorted."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tailfirst.contracts import Floats, Ids, Ints, PoolView, Selection
@@ -40,17 +42,11 @@ def best(scores: Floats, item_ids: Ids, count: int) -> Ints:
 
 def subset(view: PoolView, rows: Ints) -> PoolView:
     """The view of only these rows; labeled rows and counts stay."""
-    return PoolView(
+    return replace(
+        view,
         item_ids=view.item_ids[rows],
         vectors=view.vectors[rows],
-        class_ids=view.class_ids,
         probs=None if view.probs is None else view.probs[rows],
-        labeled_vectors=view.labeled_vectors,
-        labeled_classes=view.labeled_classes,
-        n_labeled=view.n_labeled,
-        n_pending=view.n_pending,
-        n_retrieved=view.n_retrieved,
-        prototypes=view.prototypes,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tailfirst.contracts import Floats, Ids, PoolView, Vectors
+from tailfirst.contracts import Floats, Head, Ids, PoolView, Vectors
 from tailfirst.labels import class_rows, known_rows, training_labels
 
 
@@ -37,6 +37,7 @@ def pool_view(
     captions: Floats,
     probs: NDArray[np.float32] | None,
     class_ids: tuple[str, ...],
+    head: Head | None = None,
 ) -> PoolView:
     """The eligible items; counts come from labels that train, so the audit slice steers nothing.
 
@@ -47,6 +48,7 @@ def pool_view(
         captions: (C,) matching captions.
         probs: (N, C) of all items, or None.
         class_ids: Classes in task order.
+        head: What made `probs` of the vectors.
 
     Raises:
         TaskFolderError: A leak, or a class that the task does not have.
@@ -64,4 +66,6 @@ def pool_view(
         n_pending=np.zeros(len(class_ids)),  # stages run between rounds: nothing is in flight
         n_retrieved=captions,
         prototypes=features.prototypes,
+        head=head,
+        pool_size=int(features.is_pool.sum()),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tailfirst import artifacts
-from tailfirst.contracts import Floats, Vectors
+from tailfirst.contracts import Floats, Head, MediaOf, Vectors
 from tailfirst.errors import TaskFolderError
 
 BLOCK = 16_384  # rows at a time: bounds what `probs` needs beyond its result
@@ -36,11 +36,20 @@ class LinearModel:
     weights: Vectors
     scale: float
 
-    def probs(self, vectors: Vectors) -> Floats:
-        """(N, C) class probabilities; rows are normalised here, so the length of a vector changes nothing."""
-        result = np.empty((len(vectors), len(self.class_ids)))
-        for start in range(0, len(vectors), BLOCK):
-            cosines = unit(vectors[start : start + BLOCK]) @ self.weights.T
+    @property
+    def head(self) -> Head:
+        """Weights and scale."""
+        return Head(self.weights, self.scale)
+
+    def features(self, vectors: Vectors, media: MediaOf | None) -> Vectors:  # noqa: ARG002
+        """The vectors: the encoder stays as it is."""
+        return vectors
+
+    def probs(self, features: Vectors) -> Floats:
+        """(N, C) class probabilities; rows are normalised here, so the length of a feature changes nothing."""
+        result = np.empty((len(features), len(self.class_ids)))
+        for start in range(0, len(features), BLOCK):
+            cosines = unit(features[start : start + BLOCK]) @ self.weights.T
             result[start : start + BLOCK] = softmax(self.scale * cosines.astype(np.float64))
         return result
 
