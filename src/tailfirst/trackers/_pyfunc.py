@@ -10,13 +10,11 @@ import json
 import logging
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 from mlflow.models import set_model  # noqa: TID251 - this file is handed to MLflow as it is
 from mlflow.pyfunc.model import PythonModel  # noqa: TID251
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -51,18 +49,16 @@ class Served(PythonModel):
                 self.head.encoder[:12],
             )
 
-    def predict(self, context: Any, model_input: "pd.DataFrame", params: Any = None) -> "pd.DataFrame":  # noqa: ARG002
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
         """Class probabilities, one row per input row.
 
         Raises:
             UserError: The column is missing or holds something else.
         """
-        import pandas as pd
-
         probabilities = self.head.probs(self._vectors(model_input))
         return pd.DataFrame(probabilities, columns=list(self.head.class_ids), index=model_input.index)
 
-    def _vectors(self, frame: "pd.DataFrame") -> Any:
+    def _vectors(self, frame: pd.DataFrame) -> Any:
         from tailfirst.contracts import Media
 
         column = self.card["column"]
