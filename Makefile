@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TORCH ?= torch==2.13.0
 ROOT ?= .
+WORKERS ?= 2
 
 # One environment block for every entry point: no telemetry, and OpenMP threads that sleep when they wait.
 export OMP_WAIT_POLICY := PASSIVE
@@ -48,8 +49,8 @@ demo-reset: setup ## forget the demo's rounds (state, work, sealed rounds, MLflo
 	@$(BIN)/python -m tailfirst.demo.reset --root $(ROOT)
 
 test: setup ## the whole test suite
-	@echo "==> tests"
-	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q $(ARGS)
+	@echo "==> tests, $(WORKERS) files at a time"
+	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## lint, format, types, docstrings
 	@echo "==> ruff";      $(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -61,6 +61,7 @@ for _function, _panel in (
     (lineage, "look"),
     (acts.advance, "act"),
     (acts.approve, "act"),
+    (acts.abort, "act"),
     (acts.pause, "act"),
     (acts.resume, "act"),
     (acts.replay, "act"),

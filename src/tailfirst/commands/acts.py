@@ -1,4 +1,4 @@
-"""`tailfirst approve`, `advance`, `pause`, `resume`, `replay`: what changes the ledger by hand."""
+"""`tailfirst approve`, `advance`, `abort`, `pause`, `resume`, `replay`: what changes the ledger by hand."""
 
 import getpass
 from decimal import Decimal, InvalidOperation
@@ -59,6 +59,19 @@ def advance(
     if not outcome.done:
         shell.say("nothing to do")
     shell.say(f"next: {last.kind.value}, {last.why}")
+
+
+def abort(
+    command: typer.Context,
+    reason: Annotated[str, typer.Argument(help="Why; kept in the ledger.")],
+    by: By = None,
+) -> None:
+    """End the round early: what is not ordered or not answered is not bought; what was paid is kept."""
+    from tailfirst.labeling import abort as act
+
+    with shell.opened(command) as ctx:
+        current(ctx, "abort")
+        shell.say(act.abort(ctx, who(by), reason))
 
 
 def pause(
