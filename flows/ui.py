@@ -12,6 +12,7 @@ from pathlib import Path
 from flows import server
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
+RUNS = "#/experiments?workflowType=machine_learning"  # without it MLflow's pages open on traces of agents
 
 
 def main() -> int:
@@ -31,7 +32,8 @@ def main() -> int:
     with server.running(root, arguments.prefect_port):
         tracking = subprocess.Popen(command, env=env)
         sys.stdout.write(
-            f"Prefect: http://127.0.0.1:{arguments.prefect_port}\nMLflow:  http://127.0.0.1:{arguments.mlflow_port}\n"
+            f"Prefect: http://127.0.0.1:{arguments.prefect_port}\n"
+            f"MLflow:  http://127.0.0.1:{arguments.mlflow_port}/{RUNS}\n"
             f"Reports: {root / 'work' / 'report' / 'index.html'}\nCtrl-C ends all.\n"
         )
         try:

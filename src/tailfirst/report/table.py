@@ -46,7 +46,8 @@ def campaign(known: History, params: Params) -> CampaignTable:
     """The table of a history."""
     rows = [_zero_shot(known.zero_shot)] if known.zero_shot else []
     for place, state in enumerate(known.states):
-        rows.append(_round(state))
+        if not (rows and state.round_no == 0 and state.chosen == rows[0].candidate):  # it would say zero-shot again
+            rows.append(_round(state))
         point = known.control.after(place)
         if point:
             rows.append(_random(point))
