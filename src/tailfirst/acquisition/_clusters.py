@@ -22,14 +22,7 @@ def pick(vectors: Vectors, count: int, iterations: int, rng: np.random.Generator
     total = len(vectors)
     if count <= 0 or count >= total:
         return np.arange(max(0, min(count, total)))
-    sample = vectors
-    if total > PER_CLUSTER * count:
-        sample = vectors[np.sort(rng.choice(total, PER_CLUSTER * count, replace=False))]
-    centers = _plus_plus(sample, count, rng)
-    for _ in range(iterations):
-        labels, _ = assign(sample, centers)
-        centers = _means(sample, labels, centers)
-    labels, distances = assign(vectors, centers)
+    labels, distances = assign(vectors, learn(vectors, count, iterations, rng))
     order = np.lexsort((distances, labels))
     first = order[np.unique(labels[order], return_index=True)[1]]
     missing = count - len(first)
@@ -38,14 +31,43 @@ def pick(vectors: Vectors, count: int, iterations: int, rng: np.random.Generator
     return np.concatenate([first, filled]).astype(np.int64)
 
 
+def learn(
+    vectors: Vectors, count: int, iterations: int, rng: np.random.Generator, per_cluster: int = PER_CLUSTER
+) -> Vectors:
+    """(K, D) centroids, learned from at most `per_cluster` random rows for each.
+
+    Args:
+        vectors: (N, D) rows.
+        count: Clusters, at most N.
+        iterations: Lloyd iterations.
+        rng: Draws the sample and the start.
+        per_cluster: Rows for each cluster.
+    """
+    sample = vectors
+    if len(vectors) > per_cluster * count:
+        sample = vectors[np.sort(rng.choice(len(vectors), per_cluster * count, replace=False))]
+    return refine(sample, _plus_plus(sample, count, rng), iterations)
+
+
+def refine(vectors: Vectors, centers: Vectors, iterations: int) -> Vectors:
+    """(K, D) the centroids after some Lloyd iterations."""
+    for _ in range(iterations):
+        labels, _ = assign(vectors, centers)
+        centers = _means(vectors, labels, centers)
+    return centers
+
+
 def assign(vectors: Vectors, centers: Vectors) -> tuple[Ints, Floats]:
     """(N,) nearest center and squared distance to it (less the row's own square)."""
     labels, distances = np.empty(len(vectors), np.int64), np.empty(len(vectors))
-    squares = (centers**2).sum(axis=1)
+    squares, turned = (centers**2).sum(axis=1), np.ascontiguousarray(-2 * centers.T)
+    memory = np.empty((min(BLOCK, len(vectors)), len(centers)), np.float32)
     for start in range(0, len(vectors), BLOCK):
-        block = squares - 2 * (vectors[start : start + BLOCK] @ centers.T)
-        labels[start : start + BLOCK] = block.argmin(axis=1)
-        distances[start : start + BLOCK] = block.min(axis=1)
+        rows = slice(start, min(start + BLOCK, len(vectors)))
+        block = np.matmul(vectors[rows], turned, out=memory[: rows.stop - start])
+        block += squares
+        labels[rows] = nearest = block.argmin(axis=1)
+        distances[rows] = block[np.arange(len(block)), nearest]
     own = np.einsum("ij,ij->i", vectors, vectors)
     return labels, np.maximum(distances + own, 0)
 
@@ -72,6 +94,13 @@ def _plus_plus(vectors: Vectors, count: int, rng: np.random.Generator) -> Vector
         chosen.append(int(drawn[winner]))
     start: Vectors = vectors[np.array(chosen)]
     return start
+
+
+def squared(vectors: Vectors, centers: Vectors) -> Floats:
+    """(N, K) squared distances, in float32 precision."""
+    own = np.einsum("ij,ij->i", vectors, vectors)
+    result: Floats = np.maximum(own[:, None] + (centers**2).sum(axis=1) - 2 * (vectors @ centers.T), 0)
+    return result
 
 
 def _squared(vectors: Vectors, own: Floats, rows: Ints) -> Floats:
