@@ -45,6 +45,14 @@ def select(name, v, budget, seed=3):
     return module.select(v, budget, plugins.params("acquisition", name, {}), np.random.default_rng(seed))
 
 
+def outcome(name, v):
+    """The ids of a batch, or what the strategy says against it."""
+    try:
+        return ids(v, select(name, v, 5))
+    except (Unavailable, UserError) as error:
+        return str(error)
+
+
 def ids(v, selection):
     return v.item_ids[selection.rows].tolist()
 
@@ -113,8 +121,9 @@ def test_an_exhausted_pool_says_both_numbers(name):
 def test_works_with_one_class_without_labels_and_without_prototypes(name):
     v = view(prototypes=False)
     bare = replace(
-        v, class_ids=("only",), probs=np.ones((60, 1)), head=Head(v.head.weights[:1], 4.0), labeled_vectors=v.vectors[:0],
-        labeled_classes=np.zeros(0, np.int64), n_labeled=np.zeros(1), n_pending=np.zeros(1), n_retrieved=np.zeros(1),
+        v, class_ids=("only",), probs=np.ones((60, 1)), labeled_vectors=v.vectors[:0],
+        head=Head(v.head.weights[:1], 4.0), labeled_classes=np.zeros(0, np.int64), n_labeled=np.zeros(1),
+        n_pending=np.zeros(1), n_retrieved=np.zeros(1),
     )  # fmt: skip
     assert len(set(select(name, bare, 60).rows.tolist())) == 60
 
@@ -142,14 +151,8 @@ def test_broken_probabilities_name_the_item_or_are_never_looked_at(name, bad):
     v = view()
     probs = v.probs.copy()
     probs[17, 2] = bad
-    broken = replace(v, probs=probs)
-    try:
-        found = ids(broken, select(name, broken, 5))
-    except UserError as error:
-        assert str(v.item_ids[17]) in str(error)
-    else:
-        blind = replace(v, probs=None, head=None)
-        assert found == ids(blind, select(name, blind, 5))
+    said, blind = outcome(name, replace(v, probs=probs)), outcome(name, replace(v, probs=None, head=None))
+    assert said == blind or (isinstance(said, str) and str(v.item_ids[17]) in said)
 
 
 def test_the_core_strategies_are_there():

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailfirst.acquisition import _clusters
-from tailfirst.contracts import Floats, Ints, Vectors
+from tailfirst.contracts import Ints, Vectors
 
 ROWS, COLUMNS = 1024, 8192  # of a block of products: 32 MiB
 SAME = 1e-6  # squared distances below are rounding of float32 products and count as 0

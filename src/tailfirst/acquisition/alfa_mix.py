@@ -1,5 +1,6 @@
-"""ALFA-Mix: items whose class changes when a little of a known class is mixed in (Parvaneh et al. 2022, arXiv
-2203.07034; specs/methods.md M22).
+"""ALFA-Mix: items whose class changes when a little of a known class is mixed in.
+
+Parvaneh et al. 2022, arXiv 2203.07034; specs/methods.md M22.
 
 Anchors z*_c are the mean features of the labeled items of each class, its prototype where it has none. With g, the
 gradient in z of the cross-entropy at the predicted class (of a linear softmax scale * W^T (p - onehot)), the published
@@ -41,12 +42,11 @@ def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator
         PoolExhausted: The view has fewer rows than the budget.
     """
     view, order = ordered(view, budget)
-    needed, rival = _needed(view)
+    needed, predicted, rival = _needed(view)
     candidates = _candidates(needed, budget, params.eps)
     if len(candidates) >= budget:
         candidates = candidates[_clusters.pick(view.vectors[candidates], budget, params.iterations, rng)]
     fill = filled(candidates, len(needed), budget, rng)
-    predicted = _probs.look(view, entropies=False, margins=False).first
     names = view.class_ids
     reasons = [f"mix:{names[predicted[r]]}|{names[rival[r]]}" for r in candidates] + ["fill"] * len(fill)
     rows = np.concatenate([candidates, fill])
@@ -74,14 +74,14 @@ def _candidates(needed: Floats, budget: int, eps: float | None) -> Ints:
     return found.astype(np.int64)
 
 
-def _needed(view: PoolView) -> tuple[Floats, Ints]:
-    """(N,) the smallest e that changes the class (infinite: none does), and the class it changes to."""
+def _needed(view: PoolView) -> tuple[Floats, Ints, Ints]:
+    """(N,) the smallest e that changes the class (infinite: none does), the class, and the one it changes to."""
     head, classes = _dropout.head_of(view), _dropout.class_order(view)
     anchors = _anchors(view)
     predicted = np.argsort(classes)[_probs.look(view, entropies=False, margins=False).first]
     needed, rival = np.full(len(predicted), np.inf), np.zeros(len(predicted), np.int64)
     if view.probs is None or not len(anchors):
-        return needed, rival
+        return needed, classes[predicted], rival
     weights = head.weights[classes]
     for start in range(0, len(predicted), BLOCK):
         rows = slice(start, start + BLOCK)
@@ -90,7 +90,7 @@ def _needed(view: PoolView) -> tuple[Floats, Ints]:
         )
         reach = np.sqrt(_clusters.squared(view.vectors[rows], anchors).max(axis=1))
         needed[rows] = np.divide(step, reach, out=np.full(len(step), np.inf), where=reach > 0)
-    return needed * np.sqrt(view.vectors.shape[1]), classes[rival]
+    return needed * np.sqrt(view.vectors.shape[1]), classes[predicted], classes[rival]
 
 
 def _change(block: Vectors, probs: Floats, predicted: Ints, head: Head) -> tuple[Floats, Ints]:

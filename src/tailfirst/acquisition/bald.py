@@ -52,7 +52,7 @@ def score(view: PoolView, params: Params, rng: np.random.Generator) -> Floats:
 
 def _information(passes: Iterator[Floats]) -> Floats:
     """(n,) H(mean_m p_m) - mean_m H(p_m) of M arrays (n, C)."""
-    count, total, single = 0, np.float64(0), np.float64(0)
+    count, total, single = 0, np.zeros(()), np.zeros(())
     for probs in passes:
         count, total, single = count + 1, total + probs, single + _probs.entropy(probs)
     return np.maximum(_probs.entropy(total / count) - single / count, 0)

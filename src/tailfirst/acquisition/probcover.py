@@ -1,5 +1,6 @@
-"""ProbCover: balls of one radius that cover most of what no label covers (Yehuda et al. 2022, arXiv 2205.11320;
-specs/methods.md M11).
+"""ProbCover: balls of one radius that cover most of what no label covers.
+
+Yehuda et al. 2022, arXiv 2205.11320; specs/methods.md M11.
 
 An item covers what is closer than delta. Items within delta of a labeled one are covered; then B times the item is
 taken whose ball holds the most uncovered items, and its ball is covered. delta is the largest radius, at most 1 on unit

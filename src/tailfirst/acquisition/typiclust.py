@@ -1,5 +1,6 @@
-"""TypiClust: the most typical item of each cluster without labels (Hacohen, Dekel and Weinshall 2022, arXiv 2202.02794;
-specs/methods.md M11).
+"""TypiClust: the most typical item of each cluster without labels.
+
+Hacohen, Dekel and Weinshall 2022, arXiv 2202.02794; specs/methods.md M11.
 
 k-means with min(labels + B, 500) clusters over pool and labeled items. Clusters of more than 5 items are visited in the
 order of (fewest labels, largest size), again and again; each visit takes the unlabeled member with the largest
