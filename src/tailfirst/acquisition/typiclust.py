@@ -36,7 +36,7 @@ class Params(BaseModel):
     min_size: int = Field(6, ge=1)  # items of a cluster that is visited before the small ones
     neighbors: int = Field(20, ge=1)
     largest: int = Field(4096, ge=2)  # members of a cluster that are compared with each other
-    iterations: int = Field(2, ge=0)  # of k-means over all rows, after 10 on a sample
+    iterations: int = Field(4, ge=0)  # of k-means over all rows, after 10 on a sample
 
 
 @dataclass(frozen=True, slots=True)

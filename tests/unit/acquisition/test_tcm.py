@@ -25,17 +25,13 @@ def test_a_batch_is_split_where_the_number_of_labels_is_reached(labels, pending,
 
 def test_each_part_is_that_of_its_strategy():
     start = view(0)
-    assert select("tcm", start, 5).rows.tolist() == select("typiclust", start, 5).rows.tolist()
+    assert select("tcm", start, 5, labels_per_class=5).rows.tolist() == select("typiclust", start, 5).rows.tolist()
     late = view(99)
     assert select("tcm", late, 5).rows.tolist() == select("margin", late, 5).rows.tolist()
     middle = select("tcm", view(6), 8, labels_per_class=5)
     assert middle.rows[:4].tolist() == select("typiclust", view(6), 4).rows.tolist()
-    between = [row for row in select("margin", middle_view(), 60).rows.tolist() if row not in middle.rows[:4]]
+    between = [row for row in select("margin", view(6), 60).rows.tolist() if row not in middle.rows[:4]]
     assert middle.rows[4:].tolist() == between[:4]
-
-
-def middle_view():
-    return view(6)
 
 
 def test_without_a_model_all_is_typical():

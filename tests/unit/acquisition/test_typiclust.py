@@ -1,9 +1,8 @@
 """TypiClust: typicality by hand, the order of visits, and clusters that run out."""
 
 import numpy as np
-import pytest
 
-from tailfirst.acquisition import _clusters, typiclust
+from tailfirst.acquisition import typiclust
 from tailfirst.vectors import unit
 from tests.support.views import angles, make, select
 
@@ -32,11 +31,8 @@ def clumps(*sizes, spread=2.0):
 
 def test_clusters_without_labels_come_first_then_the_larger():
     v = make(clumps(20, 9, 12), labeled=angles(1.0), labels=(0,))
-    s = select("typiclust", v, 3)
-    home = np.repeat([0, 1, 2], [20, 9, 12])[s.rows]
-    # 4 clusters for 3 clumps: the largest clump is cut; what holds the label comes last
-    assert {1, 2} <= set(home.tolist())
-    assert (np.diff([int(r.split(" with ")[1].split()[0]) for r in s.reasons]) >= 0).all()
+    s = select("typiclust", v, 2)  # 2 + 1 clusters
+    assert np.repeat([0, 1, 2], [20, 9, 12])[s.rows].tolist() == [2, 1]
     first = select("typiclust", make(clumps(20, 9, 12)), 3)
     assert np.repeat([0, 1, 2], [20, 9, 12])[first.rows].tolist() == [0, 2, 1]
     assert first.reasons == tuple(f"typical:of {n} items with 0 labels" for n in (20, 12, 9))
@@ -86,14 +82,16 @@ def test_typical_items_are_bought_where_most_items_are():
     assert picked.max(axis=0).min() > 0.9
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_inertia_is_within_a_percent_of_scikit_learn(seed):
+def test_inertia_is_that_of_scikit_learn():
+    """Single runs of either differ by 1 to 2 %, so means over seeds are compared."""
     from sklearn.cluster import KMeans
 
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     rows = unit(rng.normal(size=(40, 16))[rng.integers(40, size=4000)] + 0.5 * rng.normal(size=(4000, 16)))
-    found = typiclust.clusters(make(rows), 30, typiclust.Params(), np.random.default_rng(seed))
-    ours = sum(((rows[c.members] - rows[c.members].mean(axis=0)) ** 2).sum() for c in found)
-    assert ours < 1.01 * KMeans(30, n_init=1, random_state=seed).fit(rows).inertia_
-    assert sum(len(c.members) for c in found) == 4000
-    assert _clusters.PER_CLUSTER > typiclust.PER_CLUSTER
+    ours, theirs = [], []
+    for seed in range(6):
+        found = typiclust.clusters(make(rows), 30, typiclust.Params(), np.random.default_rng(seed))
+        assert sum(len(c.members) for c in found) == 4000
+        ours.append(sum(((rows[c.members] - rows[c.members].mean(axis=0)) ** 2).sum() for c in found))
+        theirs.append(KMeans(30, n_init=1, random_state=seed).fit(rows).inertia_)
+    assert np.mean(ours) < 1.01 * np.mean(theirs)
