@@ -8,7 +8,9 @@ PER_CLUSTER = 256  # rows per cluster that the centroids are learned from (as fa
 BLOCK = 16_384
 
 
-def pick(vectors: Vectors, count: int, iterations: int, rng: np.random.Generator) -> Ints:
+def pick(
+    vectors: Vectors, count: int, iterations: int, rng: np.random.Generator, per_cluster: int = PER_CLUSTER
+) -> Ints:
     """`count` distinct rows, for each cluster the member nearest its centroid; empty clusters are filled at random.
 
     Callers hand rows over in the order of item ids: equal distances go to the first row.
@@ -18,11 +20,12 @@ def pick(vectors: Vectors, count: int, iterations: int, rng: np.random.Generator
         count: Clusters, at most N.
         iterations: Lloyd iterations.
         rng: Draws the sample and the start.
+        per_cluster: Rows for each cluster that the centroids are learned from.
     """
     total = len(vectors)
     if count <= 0 or count >= total:
         return np.arange(max(0, min(count, total)))
-    labels, distances = assign(vectors, learn(vectors, count, iterations, rng))
+    labels, distances = assign(vectors, learn(vectors, count, iterations, rng, per_cluster))
     order = np.lexsort((distances, labels))
     first = order[np.unique(labels[order], return_index=True)[1]]
     missing = count - len(first)
@@ -96,11 +99,12 @@ def _plus_plus(vectors: Vectors, count: int, rng: np.random.Generator) -> Vector
     return start
 
 
-def squared(vectors: Vectors, centers: Vectors) -> Floats:
-    """(N, K) squared distances, in float32 precision."""
-    own = np.einsum("ij,ij->i", vectors, vectors)
-    result: Floats = np.maximum(own[:, None] + (centers**2).sum(axis=1) - 2 * (vectors @ centers.T), 0)
-    return result
+def squared(vectors: Vectors, centers: Vectors) -> Vectors:
+    """(N, K) squared distances in float32, so differences below about 1e-6 of unit rows are rounding."""
+    result: Vectors = vectors @ (-2 * centers.T)
+    result += np.einsum("ij,ij->i", centers, centers)
+    result += np.einsum("ij,ij->i", vectors, vectors)[:, None]
+    return np.maximum(result, 0, out=result)
 
 
 def _squared(vectors: Vectors, own: Floats, rows: Ints) -> Floats:

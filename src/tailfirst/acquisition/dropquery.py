@@ -16,6 +16,8 @@ from tailfirst.acquisition import _clusters, _dropout, _probs
 from tailfirst.acquisition._ordered import filled, ordered, selection
 from tailfirst.contracts import Floats, Ints, PoolView, Selection
 
+PER_CLUSTER = 64  # candidates per cluster that the centroids are learned from
+
 
 class Params(_dropout.Passes):
     """Defaults of the released code."""
@@ -37,7 +39,8 @@ def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator
     flips = _flips(view, params, rng)
     candidates = _candidates(flips, min(params.oversample * budget, len(flips)))
     if len(candidates) >= budget:
-        candidates = candidates[_clusters.pick(view.vectors[candidates], budget, params.iterations, rng)]
+        among = view.vectors[candidates]
+        candidates = candidates[_clusters.pick(among, budget, params.iterations, rng, PER_CLUSTER)]
     fill = filled(candidates, len(flips), budget, rng)
     reasons = [f"flips:{flips[row]}/{params.passes}" for row in candidates] + ["fill"] * len(fill)
     rows = np.concatenate([candidates, fill])

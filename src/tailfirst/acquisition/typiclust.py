@@ -35,7 +35,7 @@ class Params(BaseModel):
     max_clusters: int = Field(500, ge=1)
     min_size: int = Field(6, ge=1)  # items of a cluster that is visited before the small ones
     neighbors: int = Field(20, ge=1)
-    largest: int = Field(4096, ge=2)  # members of a cluster that are compared with each other
+    largest: int = Field(2048, ge=2)  # members of a cluster that are compared with each other
     iterations: int = Field(4, ge=0)  # of k-means over all rows, after 10 on a sample
 
 
@@ -112,7 +112,8 @@ def typicality(vectors: Vectors, neighbors: int) -> Floats:
         own = np.arange(len(squares))
         squares[squares < SAME] = 0
         squares[own, start + own] = np.inf
-        closest = np.sort(np.partition(squares, near - 1, axis=1)[:, :near], axis=1)  # sorted: the sum has one order
+        squares.partition(near - 1, axis=1)
+        closest = np.sort(squares[:, :near], axis=1)  # sorted: the sum has one order
         mean[start : start + BLOCK] = np.sqrt(closest).mean(axis=1, dtype=np.float64)
     return 1 / (mean + CLOSE)
 

@@ -27,9 +27,7 @@ def test_five_rows_by_hand():
     np.testing.assert_allclose(shares, by_hand, atol=4 * np.sqrt(0.25 / 20_000))
 
 
-@pytest.mark.parametrize(
-    ("wanted", "rows"), [(2, [2, 3, 4]), (3, [2, 3, 4]), (4, [1, 2, 3, 4]), (5, [1, 2, 3, 4])]
-)
+@pytest.mark.parametrize(("wanted", "rows"), [(2, [2, 3, 4]), (3, [2, 3, 4]), (4, [1, 2, 3, 4]), (5, [1, 2, 3, 4])])
 def test_the_threshold_falls_once(wanted, rows):
     assert dropquery._candidates(np.array([0, 1, 2, 3, 3]), wanted).tolist() == rows
 
