@@ -8,7 +8,9 @@ PER_CLUSTER = 256  # rows per cluster that the centroids are learned from (as fa
 BLOCK = 16_384
 
 
-def pick(vectors: Vectors, count: int, iterations: int, rng: np.random.Generator) -> Ints:
+def pick(
+    vectors: Vectors, count: int, iterations: int, rng: np.random.Generator, per_cluster: int = PER_CLUSTER
+) -> Ints:
     """`count` distinct rows, for each cluster the member nearest its centroid; empty clusters are filled at random.
 
     Callers hand rows over in the order of item ids: equal distances go to the first row.
@@ -18,18 +20,12 @@ def pick(vectors: Vectors, count: int, iterations: int, rng: np.random.Generator
         count: Clusters, at most N.
         iterations: Lloyd iterations.
         rng: Draws the sample and the start.
+        per_cluster: Rows for each cluster that the centroids are learned from.
     """
     total = len(vectors)
     if count <= 0 or count >= total:
         return np.arange(max(0, min(count, total)))
-    sample = vectors
-    if total > PER_CLUSTER * count:
-        sample = vectors[np.sort(rng.choice(total, PER_CLUSTER * count, replace=False))]
-    centers = _plus_plus(sample, count, rng)
-    for _ in range(iterations):
-        labels, _ = assign(sample, centers)
-        centers = _means(sample, labels, centers)
-    labels, distances = assign(vectors, centers)
+    labels, distances = assign(vectors, learn(vectors, count, iterations, rng, per_cluster))
     order = np.lexsort((distances, labels))
     first = order[np.unique(labels[order], return_index=True)[1]]
     missing = count - len(first)
@@ -38,14 +34,43 @@ def pick(vectors: Vectors, count: int, iterations: int, rng: np.random.Generator
     return np.concatenate([first, filled]).astype(np.int64)
 
 
+def learn(
+    vectors: Vectors, count: int, iterations: int, rng: np.random.Generator, per_cluster: int = PER_CLUSTER
+) -> Vectors:
+    """(K, D) centroids, learned from at most `per_cluster` random rows for each.
+
+    Args:
+        vectors: (N, D) rows.
+        count: Clusters, at most N.
+        iterations: Lloyd iterations.
+        rng: Draws the sample and the start.
+        per_cluster: Rows for each cluster.
+    """
+    sample = vectors
+    if len(vectors) > per_cluster * count:
+        sample = vectors[np.sort(rng.choice(len(vectors), per_cluster * count, replace=False))]
+    return refine(sample, _plus_plus(sample, count, rng), iterations)
+
+
+def refine(vectors: Vectors, centers: Vectors, iterations: int) -> Vectors:
+    """(K, D) the centroids after some Lloyd iterations."""
+    for _ in range(iterations):
+        labels, _ = assign(vectors, centers)
+        centers = _means(vectors, labels, centers)
+    return centers
+
+
 def assign(vectors: Vectors, centers: Vectors) -> tuple[Ints, Floats]:
     """(N,) nearest center and squared distance to it (less the row's own square)."""
     labels, distances = np.empty(len(vectors), np.int64), np.empty(len(vectors))
-    squares = (centers**2).sum(axis=1)
+    squares, turned = (centers**2).sum(axis=1), np.ascontiguousarray(-2 * centers.T)
+    memory = np.empty((min(BLOCK, len(vectors)), len(centers)), np.float32)
     for start in range(0, len(vectors), BLOCK):
-        block = squares - 2 * (vectors[start : start + BLOCK] @ centers.T)
-        labels[start : start + BLOCK] = block.argmin(axis=1)
-        distances[start : start + BLOCK] = block.min(axis=1)
+        rows = slice(start, min(start + BLOCK, len(vectors)))
+        block = np.matmul(vectors[rows], turned, out=memory[: rows.stop - start])
+        block += squares
+        labels[rows] = nearest = block.argmin(axis=1)
+        distances[rows] = block[np.arange(len(block)), nearest]
     own = np.einsum("ij,ij->i", vectors, vectors)
     return labels, np.maximum(distances + own, 0)
 
@@ -72,6 +97,14 @@ def _plus_plus(vectors: Vectors, count: int, rng: np.random.Generator) -> Vector
         chosen.append(int(drawn[winner]))
     start: Vectors = vectors[np.array(chosen)]
     return start
+
+
+def squared(vectors: Vectors, centers: Vectors) -> Vectors:
+    """(N, K) squared distances in float32, so differences below about 1e-6 of unit rows are rounding."""
+    result: Vectors = vectors @ (-2 * centers.T)
+    result += np.einsum("ij,ij->i", centers, centers)
+    result += np.einsum("ij,ij->i", vectors, vectors)[:, None]
+    return np.maximum(result, 0, out=result)
 
 
 def _squared(vectors: Vectors, own: Floats, rows: Ints) -> Floats:
