@@ -1,4 +1,4 @@
-"""PCB, pseudo-class balance (arXiv 2311.11178; specs/alor.md section 4): a base strategy proposes, classes are balanced.
+"""PCB, pseudo-class balance (arXiv 2311.11178; specs/alor.md section 4): a base proposes, classes are balanced.
 
 The base strategy chooses floor(share * initial pool) candidates; then, until the batch is full, the class with the
 fewest labels gets one of its predicted members among them, drawn at random. Only labels count (and what is ordered),

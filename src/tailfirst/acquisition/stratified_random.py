@@ -1,4 +1,4 @@
-"""Class-stratified random: every predicted class gives an equal share, drawn uniformly (stratified sampling, Cochran 1977).
+"""Class-stratified random: an equal share of every predicted class, drawn uniformly (Cochran 1977, chapter 5).
 
 Classes smaller than the share give all they have and the others share the rest; what does not divide goes, one each, to
 classes drawn at random. So a class with N_c items, q of them sure and one more with chance r / m, has the inclusion

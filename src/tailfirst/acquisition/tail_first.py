@@ -3,9 +3,9 @@
 Water-filling on class counts: again and again take the class with the smallest n (labels + orders + w * matching
 captions), and of the items predicted as that class the most uncertain one. Beyond the published rule: a class without
 candidates leaves the round and is reported (`starved`), a class may take a share of the batch at most (`capped`), a
-caption counts a fraction of a label, and classes whose queue is too short get a search by prototype. The published rule
-is the strategy `alor_tfs`. The loop is in _quota.py and _fill.py, the search in _search.py; `compose` combines them with
-other scores and a diversity stage.
+caption counts a fraction of a label, and classes whose queue is too short get a search by prototype. The published
+rule is the strategy `alor_tfs`. The loop is in _quota.py and _fill.py, the search in _search.py; `compose` combines
+them with other scores and a diversity stage.
 
 Two defaults differ from 7.7 and the pseudo code because they were measured (banking77 with MiniLM and two tails,
 Caltech-101 with MobileNet, 3 rounds, 5 seeds, docs/LOG.md): `counting: hard` with `score: margin` ends 1.7 to 4.2
