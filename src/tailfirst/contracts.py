@@ -102,7 +102,7 @@ class Selection:
     scores: Floats  # (B,)
     inclusion_probabilities: Floats  # (B,) NaN = deterministic pick
     reasons: tuple[str, ...]  # (B,) e.g. "tail:umbrella"
-    stages: tuple[str, ...]  # (B,) audit | control | quota | score | fill | cold_start
+    stages: tuple[str, ...]  # (B,) audit | control | quota | diversify | search | score | fill | cold_start
     starved: tuple[str, ...] = ()  # class ids that had no candidate left
     capped: tuple[str, ...] = ()  # class ids that reached the share cap
     counts_before: Mapping[str, float] = field(default_factory=dict)  # class id -> n used by the rule

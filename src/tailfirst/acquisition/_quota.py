@@ -59,9 +59,8 @@ def tail_first(view: PoolView, scores: Floats, budget: int, options: TailFirst, 
         Unavailable: There is no model yet.
     """
     order = by_id(view)
-    retrieved = (
-        view.n_retrieved if options.retrieved_cap is None else np.minimum(view.n_retrieved, options.retrieved_cap)
-    )
+    limit = np.inf if options.retrieved_cap is None else options.retrieved_cap
+    retrieved = np.minimum(view.n_retrieved, limit)
     counts = (view.n_labeled + view.n_pending + options.retrieved_weight * retrieved)[order].astype(np.float64)
     queues = _queues(predicted(view), len(order), scores, view, budget * depth)
     cap = budget if options.max_share is None else math.ceil(options.max_share * budget - 1e-9)

@@ -58,9 +58,11 @@ def of(kind: Kind, probs: Floats) -> Floats:
     if kind == "entropy":
         return _probs.entropy(probs)
     if kind == "least_confidence":
-        return 1 - probs.max(axis=1)
+        doubt: Floats = 1 - probs.max(axis=1)
+        return doubt
     first, second = _top_two(np.ascontiguousarray(probs.T))
-    return 1 - (first - second)
+    overlap: Floats = 1 - (first - second)
+    return overlap
 
 
 def _from_head(view: PoolView, head: Head, kind: Kind) -> Floats:
@@ -83,14 +85,14 @@ def _of_logits(kind: Kind, logits: Vectors) -> Vectors:
         gap: Vectors = 1 - (1 - np.exp(second - first)) / total if len(logits) > 1 else np.zeros_like(total)
         return gap
     logits -= logits.max(axis=0)
-    if kind == "entropy":
-        powers = np.exp(logits)
-        total = _sum(powers)
-        powers *= logits
-        result: Vectors = np.maximum(np.log(total) - _sum(powers) / total, 0)
-        return result
-    least: Vectors = 1 - 1 / _sum(np.exp(logits, out=logits))
-    return least
+    powers = np.exp(logits)
+    total = _sum(powers)
+    if kind == "least_confidence":
+        doubt: Vectors = 1 - 1 / total
+        return doubt
+    powers *= logits
+    entropy: Vectors = np.maximum(np.log(total) - _sum(powers) / total, 0)
+    return entropy
 
 
 def _sum(columns: Vectors) -> Vectors:
@@ -104,7 +106,7 @@ def _decided(view: PoolView, scores: Floats, budget: int, kind: Kind) -> Ints:
     A float32 dot product of D terms of unit vectors is off by far less than sqrt(D) units of rounding, the logits by
     `scale` times that, margin and confidence by at most twice, the entropy by at most 2 ln C times as much.
     """
-    if view.head is None or not 0 < budget:
+    if view.head is None or budget == 0:
         return np.zeros(0, np.int64)
     length = float(np.linalg.norm(view.head.weights, axis=1).max())
     error = np.sqrt(view.vectors.shape[1]) * 2.0**-24 * abs(view.head.scale) * length

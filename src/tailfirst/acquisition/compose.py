@@ -90,23 +90,13 @@ def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator
     _rows.enough(view, budget)
     chosen = _subpool.subpool(view, budget, params.subpool, rng)
     inner = _rows.subset(view, chosen)
-    scores = score(inner, params, rng)
+    module = plugins.load("acquisition", params.score.plugin)
+    scores: Floats = module.score(inner, params.score.params("acquisition"), rng)
     draft = _draft(inner, scores, budget, params, rng)
     if params.diversify.plugin != "none":
         draft = _diversify.diversify(inner, draft, scores, params.kappa, _spread(params.diversify, rng))
     found = _quota.selection(inner, draft, scores)
     return replace(found, rows=chosen[found.rows])
-
-
-def score(view: PoolView, params: Params, rng: np.random.Generator) -> Floats:
-    """(N,) what the score stage says.
-
-    Raises:
-        Unavailable: There is no model yet and the score needs one.
-    """
-    module = plugins.load("acquisition", params.score.plugin)
-    found: Floats = module.score(view, params.score.params("acquisition"), rng)
-    return found
 
 
 def _draft(view: PoolView, scores: Floats, budget: int, params: Params, rng: np.random.Generator) -> _quota.Draft:
