@@ -66,6 +66,19 @@ def test_five_rows_by_hand():
     assert np.isnan(s.inclusion_probabilities).all()
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["hard", "expected"]), st.sampled_from([None, 0.1, 0.5]))
+def test_16_exactly_the_budget_of_distinct_rows(seed, counting, max_share):
+    rng = np.random.default_rng(seed)
+    v = view(
+        rng.dirichlet(np.full(5, 0.3), size=40), vectors=unit(rng.normal(size=(40, 3))),
+        prototypes=unit(rng.normal(size=(5, 3))), n_labeled=rng.integers(0, 9, 5), n_retrieved=rng.integers(0, 900, 5),
+    )  # fmt: skip
+    budget = int(rng.integers(0, 41))
+    rows = select(v, budget, counting=counting, max_share=max_share).rows.tolist()
+    assert len(rows) == len(set(rows)) == budget
+
+
 def published_rule(probs, n, budget, ids):
     """A double loop as the paper words the rule; a class without candidates is skipped at every draw."""
     n, left = n.astype(float).copy(), list(range(len(probs)))
@@ -170,6 +183,16 @@ def test_capped_classes_are_opened_again_when_nothing_else_is_left():
     assert s.reasons[-1] == "fill:c0"
     assert set(s.capped) == {"c0"}
     assert set(s.starved) == {"c1"}
+
+
+def test_captions_beyond_the_cap_count_nothing():
+    v = view(one_hot([0] * 20 + [1] * 20, 2), n_retrieved=[30_000, 400])
+    assert taken(v, select(v, 10, **PLAIN)).tolist() == [0, 10]
+    assert taken(v, select(v, 10, retrieved_cap=500, **PLAIN)).tolist() == [
+        4,
+        6,
+    ]  # 15 against 12: 3 first, then in turn
+    assert select(v, 10, retrieved_cap=0, **PLAIN).counts_before == {"c0": 0, "c1": 0}
 
 
 def test_23_without_retrieved_weight_it_balances_labels():
