@@ -165,11 +165,10 @@ def test_a_head_in_place_of_probabilities_gives_the_same_rows_or_says_what_is_mi
     probs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     given = select(name, replace(v, probs=probs, head=Head(weights, 4.0)), 12)
     try:
-        found = select(name, replace(v, probs=None, head=Head(weights, 4.0)), 12)
+        found = select(name, replace(v, probs=None, head=Head(weights, 4.0)), 12).rows.tolist()
     except Unavailable as error:
-        assert "no model yet" in str(error)
-    else:
-        assert found.rows.tolist() == given.rows.tolist()
+        found = str(error)
+    assert found == given.rows.tolist() or "no model yet" in found
 
 
 def test_the_core_strategies_are_there():

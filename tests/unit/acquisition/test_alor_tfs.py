@@ -18,7 +18,7 @@ real_lists = [
 
 
 def literally(probs, n, budget):
-    """The paper's words: the class with the fewest examples; among items predicted as it, the one of highest entropy."""
+    """The paper's words: the class with the fewest examples; of the items predicted as it, that of highest entropy."""
     n, left, picks = [float(x) for x in n], list(range(len(probs))), []
     entropy = [-sum(p * log(p) for p in row if p > 0) for row in probs]
     for _ in range(budget):

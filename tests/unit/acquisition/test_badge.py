@@ -28,7 +28,7 @@ def test_the_distance_is_that_of_explicit_gradients():
 
 
 def test_five_rows_by_hand():
-    """Two classes, orthogonal vectors: |g|^2 = 2 (1 - p)^2, so 0.5, 0.32, 0.18, 0.08, 0; the last is a copy of nothing."""
+    """Two classes, orthogonal vectors: |g|^2 = 2 (1 - p)^2, so 0.5, 0.32, 0.18, 0.08 and 0."""
     probs = np.array([[0.5, 0.5], [0.6, 0.4], [0.7, 0.3], [0.8, 0.2], [1, 0]])
     view = pool_view(probs, vectors=np.eye(5, dtype=np.float32))
     found = select("badge", view, 1)

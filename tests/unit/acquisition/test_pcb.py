@@ -10,7 +10,7 @@ from tests.support.pool_views import one_hot, pool_view, select, world
 
 
 def test_five_rows_by_hand():
-    """Candidates are the 3 of highest entropy (rows 2, 1, 4); n = (1, 0, 5): b gets row 2, then a (tie) row 1, then c."""
+    """Candidates: the 3 of highest entropy (rows 2, 1, 4); n = (1, 0, 5): b gets row 2, then a (tie) row 1, then c."""
     probs = np.array([[0.9, 0.1, 0], [0.6, 0.4, 0], [0.4, 0.6, 0], [0.1, 0.9, 0], [0, 0.3, 0.7]])
     view = pool_view(probs, names=("a", "b", "c"), n_labeled=[1, 0, 5], pool_size=30)
     found = select("pcb", view, 3)
