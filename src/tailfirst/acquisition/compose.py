@@ -89,14 +89,14 @@ def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator
     """
     _rows.enough(view, budget)
     chosen = _subpool.subpool(view, budget, params.subpool, rng)
-    inner = _rows.subset(view, chosen)
+    inner = view if len(chosen) == len(view.item_ids) else _rows.subset(view, chosen)
     module = plugins.load("acquisition", params.score.plugin)
     scores: Floats = module.score(inner, params.score.params("acquisition"), rng)
     draft = _draft(inner, scores, budget, params, rng)
     if params.diversify.plugin != "none":
         draft = _diversify.diversify(inner, draft, scores, params.kappa, _spread(params.diversify, rng))
     found = _quota.selection(inner, draft, scores)
-    return replace(found, rows=chosen[found.rows])
+    return found if inner is view else replace(found, rows=chosen[found.rows])
 
 
 def _draft(view: PoolView, scores: Floats, budget: int, params: Params, rng: np.random.Generator) -> _quota.Draft:

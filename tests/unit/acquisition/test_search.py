@@ -19,9 +19,7 @@ def hidden_tail(seed=0, n=200):
     vectors = unit(centers[truth] + 0.2 * rng.normal(size=(n, 6)))
     said = np.where(truth == 2, 0, truth)
     probs = 0.96 * one_hot(said, 3) + 0.04 / 3
-    return truth, pool_view(
-        probs, vectors=vectors, prototypes=unit(centers), n_labeled=[9, 9, 0], labeled=vectors[:0]
-    )
+    return truth, pool_view(probs, vectors=vectors, prototypes=unit(centers), n_labeled=[9, 9, 0], labeled=vectors[:0])
 
 
 def test_26_search_finds_the_members_of_a_starved_class():

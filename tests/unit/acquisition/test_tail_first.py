@@ -1,4 +1,4 @@
-"""Tail First Sampling against specs/alor.md section 10, (16) to (24); (25) is in test_pcb.py, (26) in test_search.py."""
+"""Tail First Sampling against specs/alor.md section 10, (16) to (24); test_pcb.py has (25), test_search.py (26)."""
 
 from dataclasses import replace
 from itertools import pairwise
