@@ -85,10 +85,10 @@ def _of_logits(kind: Kind, logits: Vectors) -> Vectors:
         gap: Vectors = 1 - (1 - np.exp(second - first)) / total if len(logits) > 1 else np.zeros_like(total)
         return gap
     logits -= logits.max(axis=0)
-    powers = np.exp(logits)
+    powers: Vectors = np.exp(logits)
     total = _sum(powers)
     if kind == "least_confidence":
-        doubt: Vectors = 1 - 1 / total
+        doubt: Vectors = 1 - np.reciprocal(total)
         return doubt
     powers *= logits
     entropy: Vectors = np.maximum(np.log(total) - _sum(powers) / total, 0)

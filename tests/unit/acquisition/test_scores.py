@@ -182,13 +182,15 @@ def test_scores_of_a_head_are_those_of_its_probabilities(name, copies, monkeypat
 
 @pytest.mark.parametrize("name", ["margin", "entropy", "least_confidence"])
 def test_rows_closer_than_float32_can_tell_are_decided_in_float64(name):
-    for seed in range(5):
+    missed = 0
+    for seed in range(8):
         v, rng = from_head(seed), np.random.default_rng(seed)
         v = replace(v, vectors=unit(v.vectors[0] + 1e-6 * rng.normal(size=v.vectors.shape)))
         exact = _scores.of(name, exactly(v))
         order = np.argsort(-exact, kind="stable")[:40]
-        assert set(np.argsort(-_scores.score(v, name))[:40]) != set(order)  # float32 alone takes others
+        missed += set(np.argsort(-_scores.score(v, name))[:40]) != set(order)  # by float32 alone
         assert select(name, v, 40).rows.tolist() == order.tolist()
+    assert missed
 
 
 @pytest.mark.parametrize("name", ["margin", "entropy", "least_confidence"])
