@@ -13,6 +13,7 @@ from tailfirst.errors import ConfigError, Unavailable
 from tests.support.pool_views import one_hot, pool_view, select, unit, world
 
 SCORES = ("margin", "entropy", "least_confidence")
+ALL_SCORES = (*SCORES, "random")
 QUOTAS = ("tail_first", "pcb", "none")
 SPREADS = ("none", "kmeans", "coreset", "badge")
 
@@ -47,7 +48,7 @@ def test_with_all_stages_off_it_is_the_score(score):
     assert not found.counts_before
 
 
-@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("score", ALL_SCORES)
 @pytest.mark.parametrize("quota", QUOTAS)
 @pytest.mark.parametrize("spread", SPREADS)
 def test_any_score_with_any_quota_and_any_diversity(score, quota, spread):
@@ -129,6 +130,13 @@ def test_search_picks_stay_as_they_are():
     searched = [r for r, stage in zip(plain.rows, plain.stages, strict=True) if stage == "search"]
     assert searched
     assert [r for r, stage in zip(found.rows, found.stages, strict=True) if stage == "search"] == searched
+
+
+def test_a_random_score_under_a_quota_is_random_inside_the_class():
+    view = pool_view(one_hot([0] * 4 + [1] * 4, 2), n_labeled=[0, 9])
+    firsts = [int(select("compose", view, 1, seed=s, score="random").rows[0]) for s in range(800)]
+    share = np.bincount(firsts, minlength=8)[:4] / 800
+    assert (np.abs(share - 0.25) <= 3 * np.sqrt(0.25 * 0.75 / 800)).all()
 
 
 def test_a_subpool_is_a_part_of_the_pool_and_never_too_small():
