@@ -83,14 +83,14 @@ class PoolView:
     item_ids: Ids  # (N,)
     vectors: Vectors  # (N, D) unit rows
     class_ids: tuple[str, ...]  # (C,)
-    probs: Floats | None  # (N, C); None when there is no model yet (cold start without prototypes)
+    probs: Floats | None  # (N, C); None: no model yet, or `head` makes them block by block (acquisition/_probs.py)
     labeled_vectors: Vectors  # (M, D)
     labeled_classes: Ints  # (M,) index into class_ids
     n_labeled: Floats  # (C,) TRAIN labels so far
     n_pending: Floats  # (C,) expected counts of what is ordered and not yet delivered
     n_retrieved: Floats  # (C,) freq: matching captions before any cap
     prototypes: Vectors | None  # (C, D)
-    head: Head | None = None  # what made `probs` of `vectors`; None: no model yet
+    head: Head | None = None  # what makes probabilities of `vectors`; None: no model yet, or only `probs` is known
     pool_size: int = 0  # items of the pool before the first purchase; 0 = not known
 
 
@@ -102,7 +102,7 @@ class Selection:
     scores: Floats  # (B,)
     inclusion_probabilities: Floats  # (B,) NaN = deterministic pick
     reasons: tuple[str, ...]  # (B,) e.g. "tail:umbrella"
-    stages: tuple[str, ...]  # (B,) audit | control | quota | score | fill | cold_start
+    stages: tuple[str, ...]  # (B,) audit | control | quota | diversify | search | score | fill | cold_start
     starved: tuple[str, ...] = ()  # class ids that had no candidate left
     capped: tuple[str, ...] = ()  # class ids that reached the share cap
     counts_before: Mapping[str, float] = field(default_factory=dict)  # class id -> n used by the rule
@@ -110,7 +110,12 @@ class Selection:
 
 
 class Strategy(Protocol):
-    """A module `acquisition/<name>.py`; optional attribute `Params`."""
+    """A module `acquisition/<name>.py`; optional attributes `Params` and `score`.
+
+    `score(view, params, rng) -> Floats` gives every row of the view a number, (N,), higher = more worth a label. A
+    strategy that offers it can be combined with a quota and a diversity stage by the strategy `compose`. Any strategy
+    can serve `compose` as the diversity stage: it then selects among the best rows of a class.
+    """
 
     def select(self, view: PoolView, budget: int, params: Any, rng: np.random.Generator) -> Selection:
         """Exactly `budget` distinct rows.

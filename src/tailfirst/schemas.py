@@ -97,7 +97,7 @@ BATCH = pa.schema(
         pa.field("rank", INT, nullable=False),  # 0 = first to be bought
         pa.field("purpose", TEXT, nullable=False),  # TRAIN | AUDIT
         pa.field("strategy", TEXT, nullable=False),
-        pa.field("stage", TEXT, nullable=False),  # audit | control | quota | score | fill | cold_start
+        pa.field("stage", TEXT, nullable=False),  # audit | control | quota | diversify | search | score | fill ...
         pa.field("reason", TEXT, nullable=False),  # e.g. tail:umbrella
         ("score", REAL),  # higher = more worth a label
         ("inclusion_probability", REAL),  # null for deterministic picks, never 1

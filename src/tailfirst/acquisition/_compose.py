@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tailfirst import plugins
-from tailfirst.acquisition import _rows
+from tailfirst.acquisition import _probs, _rows
 from tailfirst.config import Acquisition
 from tailfirst.contracts import Ints, PoolView, Selection
 from tailfirst.errors import PoolExhausted, Unavailable
@@ -87,7 +87,7 @@ def _strategy(view: PoolView, rest: Ints, budget: int, acquisition: Acquisition,
     try:
         found = _select(acquisition.strategy.plugin, acquisition.strategy.options, inner, budget, stream)
     except Unavailable:
-        if view.probs is not None:
+        if _probs.known(view):
             raise
         found = _select(acquisition.cold_start, {}, inner, budget, stream)
         found = replace(found, stages=("cold_start",) * budget)
@@ -106,9 +106,9 @@ def _select(name: str, options: dict[str, Any], view: PoolView, budget: int, str
 
 def _counting(view: PoolView, control: Ints) -> PoolView:
     """The view with the control picks as pending: they train like any other pick, so the rule has to count them."""
-    if view.probs is None or not len(control):
+    if not _probs.known(view) or not len(control):
         return view
-    return replace(view, n_pending=view.n_pending + view.probs[control].sum(axis=0))
+    return replace(view, n_pending=view.n_pending + _probs.rows(view, control).sum(axis=0))
 
 
 def _draw(rows: Ints, count: int, stream: list[int]) -> Ints:

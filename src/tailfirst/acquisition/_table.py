@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from tailfirst import schemas
+from tailfirst.acquisition import _probs
 from tailfirst.config import Params
 from tailfirst.contracts import PoolView, Selection
 
@@ -16,7 +17,7 @@ RANDOM_STAGES = ("audit", "control")
 def batch_table(view: PoolView, chosen: Selection, shas: dict[str, str], params: Params, round_no: int) -> pa.Table:
     """schemas.BATCH, rank 0 first to be bought; rows of a view become item ids here and nowhere else."""
     ids = view.item_ids[chosen.rows].tolist()
-    looks = None if view.probs is None else view.probs[chosen.rows]
+    looks = _probs.rows(view, chosen.rows) if _probs.known(view) else None
     best = None if looks is None else looks.argmax(axis=1)
     columns: dict[str, list[Any]] = {
         "item_id": ids,

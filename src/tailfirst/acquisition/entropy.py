@@ -3,8 +3,17 @@
 import numpy as np
 from pydantic import BaseModel
 
-from tailfirst.acquisition import _probs, _rows
-from tailfirst.contracts import PoolView, Selection
+from tailfirst.acquisition import _scores
+from tailfirst.contracts import Floats, PoolView, Selection
+
+
+def score(view: PoolView, params: BaseModel, rng: np.random.Generator) -> Floats:  # noqa: ARG001
+    """(N,) entropies in nats, in [0, ln C].
+
+    Raises:
+        Unavailable: There is no model yet.
+    """
+    return _scores.score(view, "entropy")
 
 
 def select(view: PoolView, budget: int, params: BaseModel, rng: np.random.Generator) -> Selection:  # noqa: ARG001
@@ -14,7 +23,4 @@ def select(view: PoolView, budget: int, params: BaseModel, rng: np.random.Genera
         Unavailable: There is no model yet.
         PoolExhausted: The view has fewer rows than the budget.
     """
-    _rows.enough(view, budget)
-    looks = _probs.look(view, margins=False)
-    rows = _rows.best(looks.entropy, view.item_ids, budget)
-    return _rows.ranked(rows, looks.entropy, tuple(f"entropy:{view.class_ids[looks.first[r]]}" for r in rows))
+    return _scores.select(view, budget, "entropy", lambda first, _: f"entropy:{first}")

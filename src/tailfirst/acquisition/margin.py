@@ -3,8 +3,17 @@
 import numpy as np
 from pydantic import BaseModel
 
-from tailfirst.acquisition import _probs, _rows
-from tailfirst.contracts import PoolView, Selection
+from tailfirst.acquisition import _scores
+from tailfirst.contracts import Floats, PoolView, Selection
+
+
+def score(view: PoolView, params: BaseModel, rng: np.random.Generator) -> Floats:  # noqa: ARG001
+    """(N,) one minus the margin, in [0, 1].
+
+    Raises:
+        Unavailable: There is no model yet.
+    """
+    return _scores.score(view, "margin")
 
 
 def select(view: PoolView, budget: int, params: BaseModel, rng: np.random.Generator) -> Selection:  # noqa: ARG001
@@ -14,9 +23,4 @@ def select(view: PoolView, budget: int, params: BaseModel, rng: np.random.Genera
         Unavailable: There is no model yet.
         PoolExhausted: The view has fewer rows than the budget.
     """
-    _rows.enough(view, budget)
-    looks = _probs.look(view, entropies=False)
-    scores = 1 - looks.margin
-    rows = _rows.best(scores, view.item_ids, budget)
-    names = view.class_ids
-    return _rows.ranked(rows, scores, tuple(f"margin:{names[looks.first[r]]}|{names[looks.second[r]]}" for r in rows))
+    return _scores.select(view, budget, "margin", lambda first, second: f"margin:{first}|{second}")

@@ -4,7 +4,14 @@ import numpy as np
 from pydantic import BaseModel
 
 from tailfirst.acquisition import _rows
-from tailfirst.contracts import PoolView, Selection
+from tailfirst.contracts import Floats, PoolView, Selection
+
+
+def score(view: PoolView, params: BaseModel, rng: np.random.Generator) -> Floats:  # noqa: ARG001
+    """(N,) numbers drawn from [0, 1): under a quota, a random order inside every class."""
+    scores = np.empty(len(view.item_ids))
+    scores[_rows.by_id(view.item_ids)] = rng.random(len(scores))
+    return scores
 
 
 def select(view: PoolView, budget: int, params: BaseModel, rng: np.random.Generator) -> Selection:  # noqa: ARG001

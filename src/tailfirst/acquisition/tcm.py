@@ -31,7 +31,7 @@ def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator
     _rows.enough(view, budget)
     labels = float(view.n_labeled.sum() + view.n_pending.sum())
     wanted = math.ceil(params.labels_per_class * len(view.class_ids) - labels - 1e-9)
-    first = budget if view.probs is None else min(max(wanted, 0), budget)
+    first = budget if view.probs is None and view.head is None else min(max(wanted, 0), budget)
     if view.probs is not None:
         _probs.look(view, entropies=False, margins=False)  # broken probabilities name their item
     typical = typiclust.select(view, first, params, rng)

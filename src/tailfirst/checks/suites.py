@@ -17,7 +17,7 @@ OPEN_ID = r"^o[0-9a-f]{19}$"
 SHA256 = r"^[0-9a-f]{64}$"
 OUTSIDE = r"^(?:/|~|[A-Za-z]:|\.\.(?:/|$)|.*/\.\.(?:/|$))"  # absolute, home, drive letter, parent folder
 MAX_BYTES = 64 * 1024 * 1024
-STAGE = r"^[a-z][a-z0-9_]*$"  # audit, control, quota, score, fill, cold_start, and what a new strategy calls its own
+STAGE = r"^[a-z][a-z0-9_]*$"  # audit, control, quota, search, score, fill, and what a new strategy calls its own
 PURPOSES = ("TRAIN", "AUDIT")
 DAY_S = 86_400.0
 

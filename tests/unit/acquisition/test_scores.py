@@ -1,4 +1,4 @@
-"""Margin and entropy: five rows by hand, and scikit-activeml as the oracle."""
+"""Margin, entropy, least confidence: five rows by hand, scikit-activeml as the oracle, and scores from a head."""
 
 from dataclasses import replace
 from math import log
@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from tailfirst import plugins
-from tailfirst.acquisition import _probs, _rows
-from tailfirst.contracts import PoolView
+from tailfirst.acquisition import _probs, _rows, _scores
+from tailfirst.contracts import Head, PoolView
+from tailfirst.errors import UserError
+from tests.support.pool_views import pool_view, unit
 
 FIVE = np.array(
     [
@@ -56,6 +58,13 @@ def test_entropy_by_hand():
     assert s.reasons[1] == "entropy:a"
 
 
+def test_least_confidence_by_hand():
+    s = select("least_confidence", view(FIVE), 5)
+    assert s.rows.tolist() == [3, 2, 0, 4, 1]
+    np.testing.assert_allclose(s.scores, [2 / 3, 0.6, 0.5, 0.2, 0], atol=1e-12)
+    assert s.reasons[1] == "least_confidence:a"
+
+
 def test_margin_by_hand():
     s = select("margin", view(FIVE), 5)
     assert s.rows.tolist() == [0, 3, 2, 4, 1]  # rows 0 and 3 tie at margin 0: the smaller id first
@@ -83,18 +92,17 @@ def test_classes_in_another_order_give_the_same_batch():
         assert first.reasons == second.reasons
 
 
-@pytest.mark.parametrize("name", ["margin", "entropy"])
+@pytest.mark.parametrize("name", ["margin", "entropy", "least_confidence"])
 def test_scikit_activeml_picks_the_same(name):
-    from skactiveml.pool import UncertaintySampling, uncertainty_scores
+    from skactiveml.pool import uncertainty_scores
 
     rng = np.random.default_rng(7)
     probs = rng.dirichlet(np.ones(5), size=400)
-    method = {"margin": "margin_sampling", "entropy": "entropy"}[name]
+    method = {"margin": "margin_sampling", "entropy": "entropy", "least_confidence": "least_confident"}[name]
     theirs = uncertainty_scores(probs, method=method)
     ours = select(name, view(probs, ids=[f"{i:04d}" for i in range(400)], class_ids=tuple("abcde")), 50)
     np.testing.assert_allclose(ours.scores, theirs[ours.rows], atol=1e-12)
     assert set(ours.rows.tolist()) == set(np.argsort(-theirs, kind="stable")[:50].tolist())
-    assert UncertaintySampling is not None
 
 
 def test_blocks_do_not_show(monkeypatch):
@@ -135,8 +143,63 @@ def test_random_is_uniform_and_says_so():
 
 
 def test_probabilities_that_do_not_sum_to_one_are_refused():
-    from tailfirst.errors import UserError
-
     v = view(FIVE)
     with pytest.raises(UserError, match="i2"):
         select("margin", replace(v, probs=FIVE * np.array([[1], [1], [2], [1], [1]])), 2)
+
+
+def from_head(seed, count=300, copies=False):
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(count, 24))
+    if copies:
+        rows = rows[rng.integers(0, count // 6, count)]
+    weights = unit(rng.normal(size=(7, 24)))
+    return pool_view(names=tuple("abcdefg"), vectors=unit(rows), head=Head(weights, 40.0))
+
+
+def exactly(v):
+    """(N, C) probabilities in float64."""
+    logits = 40.0 * v.vectors.astype(float) @ v.head.weights.T.astype(float)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("name", ["margin", "entropy", "least_confidence"])
+@pytest.mark.parametrize("copies", [False, True])
+def test_scores_of_a_head_are_those_of_its_probabilities(name, copies, monkeypatch):
+    monkeypatch.setattr(_scores, "BLOCK", 64)
+    for seed in range(5):
+        v = from_head(seed, copies=copies)
+        with_probs = replace(v, probs=exactly(v))
+        np.testing.assert_allclose(_scores.score(v, name), _scores.score(with_probs, name), atol=2e-5)
+        one, two = select(name, v, 40), select(name, with_probs, 40)
+        np.testing.assert_allclose(one.scores, two.scores, atol=1e-9)
+        assert [with_probs.probs[a].tolist() for a in one.rows] == [with_probs.probs[b].tolist() for b in two.rows]
+        order = np.random.default_rng(seed).permutation(300)
+        other = select(name, replace(v, item_ids=v.item_ids[order], vectors=v.vectors[order]), 40)
+        assert v.item_ids[one.rows].tolist() == v.item_ids[order][other.rows].tolist()
+
+
+@pytest.mark.parametrize("name", ["margin", "entropy", "least_confidence"])
+def test_rows_closer_than_float32_can_tell_are_decided_in_float64(name):
+    missed = 0
+    for seed in range(8):
+        v, rng = from_head(seed), np.random.default_rng(seed)
+        v = replace(v, vectors=unit(v.vectors[0] + 1e-6 * rng.normal(size=v.vectors.shape)))
+        exact = _scores.of(name, exactly(v))
+        order = np.argsort(-exact, kind="stable")[:40]
+        missed += set(np.argsort(-_scores.score(v, name))[:40]) != set(order)  # by float32 alone
+        assert select(name, v, 40).rows.tolist() == order.tolist()
+    assert missed
+
+
+@pytest.mark.parametrize("name", ["margin", "entropy", "least_confidence"])
+def test_a_head_of_one_class_and_a_broken_vector(name):
+    v = from_head(0)
+    one = replace(v, class_ids=("a",), head=Head(v.head.weights[:1], 40.0))
+    assert select(name, one, 3).rows.tolist() == [0, 1, 2]
+    assert select(name, one, 0).rows.tolist() == []
+    vectors = v.vectors.copy()
+    vectors[17, 3] = np.nan
+    with pytest.raises(UserError, match="i0017"):
+        select(name, replace(v, vectors=vectors), 3)

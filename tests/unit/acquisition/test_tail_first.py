@@ -1,4 +1,4 @@
-"""Tail First Sampling against the checks of specs/alor.md section 10, (16) to (24) and (26)."""
+"""Tail First Sampling against specs/alor.md section 10, (16) to (24); test_pcb.py has (25), test_search.py (26)."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailfirst import plugins
-from tailfirst.acquisition import _search
 from tailfirst.contracts import PoolView
+from tests.support.pool_views import one_hot, unit
 
 PUBLISHED = {"score": "entropy", "retrieved_weight": 1, "counting": "hard", "max_share": None, "search": "none"}
 PLAIN = {"search": "none", "max_share": None}
@@ -41,10 +41,6 @@ def select(v, budget, **options):
     )
 
 
-def one_hot(classes, count):
-    return np.eye(count)[np.asarray(classes)]
-
-
 def taken(v, s):
     return np.bincount(v.probs[s.rows].argmax(1), minlength=len(v.class_ids))
 
@@ -64,6 +60,19 @@ def test_five_rows_by_hand():
     assert s.counts_after == pytest.approx({"a": 3.2, "b": 3.6, "c": 0.7})
     assert s.scores[0] == pytest.approx(-(0.4 * log(0.2) + 0.6 * log(0.6)))
     assert np.isnan(s.inclusion_probabilities).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["hard", "expected"]), st.sampled_from([None, 0.1, 0.5]))
+def test_16_exactly_the_budget_of_distinct_rows(seed, counting, max_share):
+    rng = np.random.default_rng(seed)
+    v = view(
+        rng.dirichlet(np.full(5, 0.3), size=40), vectors=unit(rng.normal(size=(40, 3))),
+        prototypes=unit(rng.normal(size=(5, 3))), n_labeled=rng.integers(0, 9, 5), n_retrieved=rng.integers(0, 900, 5),
+    )  # fmt: skip
+    budget = int(rng.integers(0, 41))
+    rows = select(v, budget, counting=counting, max_share=max_share).rows.tolist()
+    assert len(rows) == len(set(rows)) == budget
 
 
 def published_rule(probs, n, budget, ids):
@@ -172,6 +181,16 @@ def test_capped_classes_are_opened_again_when_nothing_else_is_left():
     assert set(s.starved) == {"c1"}
 
 
+def test_captions_beyond_the_cap_count_nothing():
+    v = view(one_hot([0] * 20 + [1] * 20, 2), n_retrieved=[30_000, 400])
+    assert taken(v, select(v, 10, **PLAIN)).tolist() == [0, 10]
+    assert taken(v, select(v, 10, retrieved_cap=500, **PLAIN)).tolist() == [
+        4,
+        6,
+    ]  # 15 against 12: 3 first, then in turn
+    assert select(v, 10, retrieved_cap=0, **PLAIN).counts_before == {"c0": 0, "c1": 0}
+
+
 def test_23_without_retrieved_weight_it_balances_labels():
     v = view(one_hot([0] * 20 + [1] * 20 + [2] * 20, 3), n_labeled=[4, 0, 2], n_retrieved=[0, 900, 5])
     assert taken(v, select(v, 12, retrieved_weight=0, **PLAIN)).tolist() == [2, 6, 4]
@@ -200,68 +219,6 @@ def test_24_two_batches_with_the_first_pending_are_one_of_twice_the_size(seed):
         v, item_ids=v.item_ids[rest], probs=v.probs[rest], vectors=v.vectors[rest], n_pending=taken(v, first) * 1.0
     )
     assert (taken(v, first) + taken(later, select(later, 20, **PLAIN)) == whole).all()
-
-
-def unit(x):
-    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
-
-
-def hidden_tail(seed=0, n=200):
-    """Class 2 exists in the pool, but the model calls its items class 0."""
-    rng = np.random.default_rng(seed)
-    truth = np.repeat([0, 1, 2], [120, 60, 20])
-    centers = np.eye(3, 6)
-    vectors = unit(centers[truth] + 0.2 * rng.normal(size=(n, 6)))
-    said = np.where(truth == 2, 0, truth)
-    probs = 0.96 * one_hot(said, 3) + 0.04 / 3
-    return truth, view(
-        probs, vectors=vectors, prototypes=unit(centers), n_labeled=[9, 9, 0], labeled_vectors=vectors[:0]
-    )
-
-
-def test_26_search_finds_the_members_of_a_starved_class():
-    truth, v = hidden_tail()
-    found, without = select(v, 20, max_share=0.5), select(v, 20, max_share=0.5, search="none")
-    assert found.stages.count("search") == 6  # ceil(0.3 * 20)
-    searched = [r for r, stage in zip(found.rows, found.stages, strict=True) if stage == "search"]
-    assert (truth[searched] == 2).all()
-    assert {why for why in found.reasons if why.startswith("search")} == {"search:c2"}
-    assert (truth[found.rows] == 2).sum() > (truth[without.rows] == 2).sum()
-    assert len(set(found.rows.tolist())) == 20
-    assert "c2" in found.starved
-
-
-def test_26_search_takes_at_most_the_shortage():
-    where = _search.Anchors(np.eye(3, 2, dtype=np.float32), np.array([True, True, False]))
-    short = _search.shortage(np.array([0.0, 0, 0]), [1, 4, 0], 12, 12, where)
-    assert short.tolist() == [3, 0, 0]  # wants 4 each; class 2 has no anchor
-    assert _search.trim(np.array([5, 2, 5]), 7).tolist() == [3, 2, 2]
-    assert _search.trim(np.array([1, 1]), 5).tolist() == [1, 1]
-
-
-def test_search_by_labeled_items_where_there_is_no_text():
-    truth, v = hidden_tail()
-    seen = np.flatnonzero(truth == 2)[:2]
-    rest = np.setdiff1d(np.arange(200), seen)
-    blind = replace(
-        v, item_ids=v.item_ids[rest], vectors=v.vectors[rest], probs=v.probs[rest], prototypes=None,
-        labeled_vectors=v.vectors[seen], labeled_classes=np.array([2, 2]),
-    )  # fmt: skip
-    found = select(blind, 20, max_share=0.5)
-    searched = [r for r, stage in zip(found.rows, found.stages, strict=True) if stage == "search"]
-    assert len(searched) == 6
-    assert (truth[rest][searched] == 2).all()
-    assert "search" not in select(blind, 20, max_share=0.5, search="text").stages
-
-
-def test_the_anchor_moves_from_the_text_to_the_labels():
-    v = view(
-        np.full((2, 2), 0.5), prototypes=np.array([[1, 0], [0, 1]], np.float32), vectors=np.eye(2, dtype=np.float32),
-        labeled_vectors=np.array([[0, 1]] * 4, np.float32), labeled_classes=np.zeros(4, np.int64),
-    )  # fmt: skip
-    found = _search.anchors(v, "prototype", np.arange(2))
-    np.testing.assert_allclose(found.vectors[0], [2**-0.5, 2**-0.5], atol=1e-6)  # beta = 4 / (4 + 4)
-    np.testing.assert_allclose(_search.anchors(v, "text", np.arange(2)).vectors[0], [1, 0])
 
 
 def test_buys_more_true_tail_than_random_on_a_long_tail():

@@ -228,6 +228,23 @@ def test_ignored_items_are_not_asked_again(campaign):
     assert load(ws.acquisition)["eligible"] == 240
 
 
+def test_a_composed_strategy_from_the_params(campaign):
+    ws, params = campaign
+    staged = {
+        "plugin": "compose",
+        "score": "entropy",
+        "diversify": "coreset",
+        "subpool": {"plugin": "near", "size": 100},
+    }
+    acquisition = params.acquisition.model_validate({"strategy": staged, "budget": 40})
+    stages.acquire(ws, params.model_copy(update={"acquisition": acquisition}))
+    batch = schemas.read(ws.batch, schemas.BATCH).to_pylist()
+    assert len({row["item_id"] for row in batch}) == 40
+    assert {row["strategy"] for row in batch} == {"compose"}
+    assert "diversify" in {row["stage"] for row in batch}
+    assert load(ws.acquisition)["counts_after"]
+
+
 def test_a_small_pool_is_taken_whole_and_then_the_batch_is_empty(tmp_path):
     ws, params = embedded.build(tmp_path, pool=30)
     run(ws, params)
