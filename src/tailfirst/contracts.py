@@ -129,6 +129,7 @@ class Source:
     prompts: tuple[tuple[str, ...], ...]  # (C,) prompts of each class
     names: tuple[str, ...]  # (C,) what a class is called in its prompts
     scratch: Path  # a folder of this fit's own; what lies there survives a kill and is used by the next try
+    order: Callable[[], Ints] | None = None  # all rows in the order in which media are read fastest; None: any
 
 
 @dataclass(frozen=True, slots=True)

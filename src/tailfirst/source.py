@@ -16,6 +16,7 @@ from tailfirst.embedding.embed import kind_of
 from tailfirst.embedding.run import prompt_names
 from tailfirst.encoders import load_encoder
 from tailfirst.items import Items, Reads, load_items, read_media
+from tailfirst.media import joined
 from tailfirst.paths import Workspace
 from tailfirst.retrieval.vectors import open_media
 from tailfirst.task import load_task
@@ -48,6 +49,7 @@ class Behind:
                 prompts=tuple(task.prompts(one) for one in names),
                 names=tuple(one[0] for one in names),
                 scratch=self.ws.fits / name / "fit",
+                order=lambda: np.concatenate([np.arange(len(rows)), len(rows) + self._shard_order()]),
             )
 
         return make
@@ -83,21 +85,16 @@ class Behind:
         cache.remove()
         return features
 
+    def _shard_order(self) -> Ints:
+        """Retrieved rows as they lie in the open corpus, so that each of its files is read once."""
+        table = schemas.read(self.ws.retrieved, schemas.RETRIEVED)
+        keys = zip(table["shard"].to_pylist(), table["row"].to_pylist(), strict=True)
+        places = [(str(shard), int(row or 0)) for shard, row in keys]
+        return np.array(sorted(range(len(places)), key=places.__getitem__), np.int64)
+
     def _items(self) -> Items:
         items = load_items(self.ws)
         if not np.array_equal(items.item_ids, self.found.item_ids):
             order = items.take(self.found.item_ids.tolist())
             return Items(order, self.found.item_ids, self.found.is_pool)
         return items
-
-
-def joined(first: MediaOf, second: MediaOf, border: int) -> MediaOf:
-    """The media of rows below `border` from `first`, of the others from `second`; in the order asked."""
-
-    def media(rows: Ints) -> list[Media]:
-        ours = rows < border
-        found = dict(zip(np.flatnonzero(ours).tolist(), first(rows[ours]), strict=True))
-        found |= zip(np.flatnonzero(~ours).tolist(), second(rows[~ours] - border), strict=True)
-        return [found[place] for place in range(len(rows))]
-
-    return media

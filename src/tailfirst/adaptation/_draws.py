@@ -62,7 +62,8 @@ class Draws:
     def epoch(self, rng: np.random.Generator) -> Ints:
         """(size,) rows."""
         if self.weights is not None:
-            return self.rows[rng.choice(len(self.rows), self.size, p=self.weights)]
+            drawn: Ints = self.rows[rng.choice(len(self.rows), self.size, p=self.weights)]
+            return drawn
         laps = -(-self.size // len(self.rows))
         order = np.concatenate([rng.permutation(len(self.rows)) for _ in range(laps)])
         return self.rows[order[: self.size]]

@@ -108,9 +108,7 @@ class _Fit:
             rows, self.train.classes, self.train.retrieved, power=self.params.stage2_balance,
             labeled_share=None if share == 1 else share, size=max(len(self.human), 1),
         )  # fmt: skip
-        stage = replace(
-            self._stage("stage 2", rows), draws=draws, epochs=self.params.stage2_epochs, cutmix=None
-        )
+        stage = replace(self._stage("stage 2", rows), draws=draws, epochs=self.params.stage2_epochs, cutmix=None)
         rng = self.seeds.second
         return _loop.run(self.problem, stage, rng, self._keeper("stage 2", rng))
 

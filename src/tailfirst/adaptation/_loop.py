@@ -101,7 +101,7 @@ def run(
     with progress(f"fitting ({stage.name})", last * steps) as advance:
         advance(len(curve) * steps)
         for epoch in range(len(curve), last):
-            losses = []
+            losses: list[float] = []
             problem.begin(rng)
             for rows in _batches(stage.draws.epoch(rng), stage.loop.batch):
                 loss = climb.step(rows, draw_mix(len(rows), stage.cutmix, rng), rng)
@@ -176,7 +176,7 @@ class _Climb:
         value = float(loss.detach())
         if math.isfinite(value):
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             if self.stage.loop.clip is not None:
                 torch.nn.utils.clip_grad_norm_(list(self.named.values()), self.stage.loop.clip)
             self.optimizer.step()

@@ -14,7 +14,7 @@ from tailfirst.adaptation._tower import Rates
 from tailfirst.adaptation._tuned import Encoding, of_network
 from tailfirst.contracts import Ints, Source, TrainSet, Vectors
 from tailfirst.encoders._torch import read_network
-from tailfirst.encoders._tunable import Side, Tunable
+from tailfirst.encoders._tunable import Side, Tunable, TunableImages
 from tailfirst.errors import ConfigError, Unavailable
 from tailfirst.vectors import unit
 
@@ -54,9 +54,10 @@ class NetworkTower:
         if params.checkpointing:
             network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         self._pixels: Pixels | None = None
-        if encoder.reads == "image":
+        if isinstance(encoder, TunableImages):
             room, spill = params.cache_mb * 2**20, source.scratch / "pixels.npy"
-            self._pixels = Pixels(self._encoder, source.media, count, room, spill)
+            order = np.arange(count) if source.order is None else source.order()
+            self._pixels = Pixels(encoder, source.media, order, room, spill)
         else:
             self._items = Texts(encoder.tokens, [_text(one) for one in source.media(np.arange(count))], self.device)
         flat = [prompt for one in source.prompts for prompt in one]
@@ -180,7 +181,7 @@ def _with_lora(network: Any, rank: int | None, encoder: Tunable, *, texts: bool)
     if rank is None:
         return None
     try:
-        import peft
+        import peft  # type: ignore[import-not-found,unused-ignore]
     except ModuleNotFoundError as error:
         raise ConfigError("lora_rank needs the package peft: pip install peft, or leave lora_rank out") from error
     sides = {"items", "both", "texts"} if texts else {"items", "both"}

@@ -12,7 +12,7 @@ from tailfirst.adaptation._draws import Mix
 from tailfirst.adaptation._losses import contrast, cross_entropy
 from tailfirst.adaptation._options import Targets
 from tailfirst.adaptation._tower import Tower
-from tailfirst.contracts import Head, Ints, Vectors
+from tailfirst.contracts import Head, Ints
 
 if TYPE_CHECKING:
     import torch
@@ -146,7 +146,7 @@ class Snapshot:
                 value.copy_(self.values[name])
 
     def blend(self, problem: _loop.Problem, alpha: float) -> None:
-        """theta = (1 - alpha) theta_here + alpha theta_now (WiSE-FT, arXiv 2109.01903), but for the log scale.
+        """Values become (1 - alpha) times these + alpha times what is now (WiSE-FT, arXiv 2109.01903); not the log scale.
 
         The product of two low-rank factors is blended through its second factor, which starts at zero.
         """
@@ -160,8 +160,3 @@ class Snapshot:
 
 def _all(problem: _loop.Problem) -> "dict[str, torch.nn.Parameter]":
     return {f"tower.{n}": p for n, p in problem.tower().items()} | {f"head.{n}": p for n, p in problem.head().items()}
-
-
-def zero_shot_weights(tower: Tower) -> Vectors:
-    """(C, D) the prototypes before anything was trained."""
-    return tower.prototypes()

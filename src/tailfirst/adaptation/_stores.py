@@ -18,7 +18,7 @@ from tailfirst.encoders._tokens import Tokens
 if TYPE_CHECKING:
     import torch
 
-    from tailfirst.encoders.clip import Clip
+    from tailfirst.encoders._tunable import TunableImages
 
 CHUNK = 256  # items that are decoded at a time
 DECODERS = 8
@@ -28,13 +28,13 @@ RATIO = (3 / 4, 4 / 3)  # width to height of a random crop
 class Pixels:
     """Images as the network takes them; bytes in memory, or in a file beyond a bound."""
 
-    def __init__(self, encoder: "Clip", media: MediaOf, count: int, room: int, spill: Path) -> None:
+    def __init__(self, encoder: "TunableImages", media: MediaOf, order: Ints, room: int, spill: Path) -> None:
         """Decode all items.
 
         Args:
             encoder: Its `raw` decodes.
-            media: Of rows 0 to `count` - 1.
-            count: M.
+            media: Of any rows.
+            order: All rows, as they are read fastest.
             room: Bytes that may stay in memory.
             spill: The file for what does not fit.
         """
@@ -43,7 +43,7 @@ class Pixels:
         table = encoder.table
         self._table = None if table is None else torch.from_numpy(table).to(encoder.network.device)
         self._device = encoder.network.device
-        self._kept = _decoded(encoder, media, count, room, spill)
+        self._kept = _decoded(encoder, media, order, room, spill)
 
     def plain(self, rows: Ints) -> "torch.Tensor":
         """(B, 3, H, W) pixels, exactly those that `Encoder.items` reads."""
@@ -90,7 +90,7 @@ class Texts:
 def random_crops(count: int, rng: np.random.Generator, least: float, *, flip: bool) -> NDArray[np.float32]:
     """(count, 2, 3) moves of an image plane [-1, 1]^2: a box of a share of the area, anywhere, maybe mirrored."""
     area = rng.uniform(least, 1, count)
-    ratio = np.exp(rng.uniform(*np.log(RATIO), count))
+    ratio = np.exp(rng.uniform(np.log(RATIO[0]), np.log(RATIO[1]), count))
     width, height = np.minimum(np.sqrt(area * ratio), 1), np.minimum(np.sqrt(area / ratio), 1)
     places = rng.uniform(-1, 1, (count, 2))
     mirror = np.where(rng.random(count) < 0.5, -1.0, 1.0) if flip else np.ones(count)
@@ -119,15 +119,16 @@ def _span(center: float, side: float, length: int) -> tuple[int, int]:
     return max(middle - half, 0), min(middle + half, length)
 
 
-def _decoded(encoder: "Clip", media: MediaOf, count: int, room: int, spill: Path) -> NDArray[Any]:
+def _decoded(encoder: "TunableImages", media: MediaOf, order: Ints, room: int, spill: Path) -> NDArray[Any]:
     out: NDArray[Any] | None = None
+    count = len(order)
     workers = min(DECODERS, os.cpu_count() or 1)
     with progress("decoding", count) as advance, ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         for span in spans(count, CHUNK):
-            part = list(pool.map(encoder.raw, media(np.arange(span.start, span.stop))))
+            part = list(pool.map(encoder.raw, media(order[span])))
             if out is None:
                 out = _matrix((count, *part[0].shape), part[0].dtype, room, spill)
-            out[span] = np.stack(part)
+            out[order[span]] = np.stack(part)
             advance(len(part))
     return np.empty((0, 1, 1, 3), np.uint8) if out is None else out
 

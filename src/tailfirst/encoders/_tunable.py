@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from tailfirst.contracts import Encoder
+import numpy as np
+from numpy.typing import NDArray
+
+from tailfirst.contracts import Encoder, Media
 from tailfirst.encoders._digests import MODEL_FILES
 from tailfirst.encoders._tokens import Tokens
 
@@ -50,6 +53,25 @@ class Tunable(Encoder, Protocol):
 
     def side_of(self, parameter: str) -> Side | None:
         """The side that a parameter of the network serves; None: nothing that a vector depends on."""
+
+
+@runtime_checkable
+class TunableImages(Tunable, Protocol):
+    """A tunable encoder of images."""
+
+    @property
+    def table(self) -> NDArray[np.float32] | None:
+        """(3, 256) from raw values to pixels; None where `raw` gives pixels."""
+
+    def raw(self, media: Media) -> NDArray[Any]:
+        """What is kept of an image between epochs.
+
+        Raises:
+            TaskFolderError: No image, or one that cannot be decoded; names the item.
+        """
+
+    def read_pixels(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        """(B, D) vectors of (B, 3, H, W) pixels, not normalised, with gradients."""
 
 
 def write_network(network: Any, source: Path, folder: Path) -> None:

@@ -125,7 +125,8 @@ class Sentences:
 
         where = self.network.device
         with torch.inference_mode():
-            vectors: Vectors = self.read_tokens(torch.from_numpy(ids).to(where), torch.from_numpy(mask).to(where)).cpu().numpy()
+            found = self.read_tokens(torch.from_numpy(ids).to(where), torch.from_numpy(mask).to(where))
+        vectors: Vectors = found.cpu().numpy()
         return vectors
 
 
