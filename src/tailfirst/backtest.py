@@ -38,7 +38,7 @@ NOTES = (
 )
 
 
-def control(ws: Workspace, params: Params, candidate: str | None, settings: Settings) -> dict[str, Any]:
+def control(ws: Workspace, params: Params, candidate: str | None, settings: Settings | None = None) -> dict[str, Any]:
     """control.json: the random arm after each sealed round.
 
     Raises:

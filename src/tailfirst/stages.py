@@ -1,7 +1,7 @@
 """The recomputable stages: files in, files out, no ledger, vendor, network or tracker.
 
 DVC and the flow call the same functions. Each gathers (reads), decides (pure functions in adaptation/, evaluation/,
-acquisition/ and backtest.py) and acts (writes).
+acquisition/ and backtest.py) and acts (writes). `settings` say where it runs; None: as the environment says.
 """
 
 import json
@@ -164,7 +164,7 @@ def control(ws: Workspace, params: Params, settings: Settings | None = None) -> 
     from tailfirst import backtest
 
     chosen = _read_json(ws.choice)["candidate"]
-    return artifacts.write_json(ws.control, backtest.control(ws, params, chosen, settings or Settings()))
+    return artifacts.write_json(ws.control, backtest.control(ws, params, chosen, settings))
 
 
 def report(ws: Workspace, params: Params) -> None:

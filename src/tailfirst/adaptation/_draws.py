@@ -66,7 +66,8 @@ class Draws:
             return drawn
         laps = -(-self.size // len(self.rows))
         order = np.concatenate([rng.permutation(len(self.rows)) for _ in range(laps)])
-        return self.rows[order[: self.size]]
+        found: Ints = self.rows[order[: self.size]]
+        return found
 
 
 def draw_mix(count: int, cutmix: Cutmix | None, rng: np.random.Generator) -> Mix | None:

@@ -146,7 +146,7 @@ class Snapshot:
                 value.copy_(self.values[name])
 
     def blend(self, problem: _loop.Problem, alpha: float) -> None:
-        """Values become (1 - alpha) times these + alpha times what is now (WiSE-FT, arXiv 2109.01903); not the log scale.
+        """Values become (1 - alpha) these + alpha what is now (WiSE-FT, arXiv 2109.01903); not the log scale.
 
         The product of two low-rank factors is blended through its second factor, which starts at zero.
         """
