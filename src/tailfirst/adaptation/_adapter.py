@@ -48,7 +48,7 @@ class AdapterTower:
         Raises:
             Unavailable: No prompt, no prototype and no row to start the classes from.
         """
-        found, prompts = _class_vectors(train)
+        found, prompts = _class_vectors(train, texts=texts)
         return cls(unit(train.vectors), found, prompts, text_map=texts)
 
     def parameters(self) -> "dict[str, torch.nn.Parameter]":
@@ -101,11 +101,12 @@ class AdapterTower:
         return Mapped(self._item_map.detach().numpy().copy()) if self._item_map.any() else None
 
 
-def _class_vectors(train: TrainSet) -> tuple[Vectors, list[Ints]]:
+def _class_vectors(train: TrainSet, *, texts: bool) -> tuple[Vectors, list[Ints]]:
     """Vectors that stand for classes, and which belong to which: prompts, else prototypes, else means of rows."""
     count = len(train.class_ids)
     source = train.source
-    if source is not None and max(map(len, source.prompts)) > 1 and source.encoder().has_text:
+    several = texts and source is not None and max(map(len, source.prompts)) > 1
+    if source is not None and several and source.encoder().has_text:
         ends = np.cumsum([0, *map(len, source.prompts)])
         found = source.encoder().texts([prompt for one in source.prompts for prompt in one])
         return found, [np.arange(ends[c], ends[c + 1]) for c in range(count)]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailfirst.contracts import Encoder, Media
+from tailfirst.encoders import _torch
 from tailfirst.encoders._digests import MODEL_FILES
 from tailfirst.encoders._tokens import Tokens
 
@@ -77,7 +78,8 @@ class TunableImages(Tunable, Protocol):
 def write_network(network: Any, source: Path, folder: Path) -> None:
     """Write a network as `save_pretrained` does, with the tokenizer and processor files of the folder it came from."""
     folder.mkdir(parents=True, exist_ok=True)
-    network.save_pretrained(folder)  # safetensors is the only format it knows
+    with _torch.quiet():
+        network.save_pretrained(folder)  # safetensors is the only format it knows
     heavy = {path.name for pattern in WEIGHTS for path in source.glob(pattern)}
     for path in sorted({path for pattern in MODEL_FILES for path in source.glob(pattern) if path.is_file()}):
         if path.name not in heavy | {"config.json"}:
