@@ -68,15 +68,20 @@ def _masked(
 def _masked_texts(
     scores: "torch.Tensor", classes: "torch.Tensor", partner: "torch.Tensor | None", lam: float
 ) -> "torch.Tensor":
-    """Texts against items; text j is also in the item whose partner it is."""
-    back = None if partner is None else partner.argsort()
-    return _masked(scores.T, classes, back, lam)
-
-
-def _against_others(scores: "torch.Tensor", classes: "torch.Tensor", target: "torch.Tensor") -> "torch.Tensor":
+    """Texts against items; text j is also in the item whose partner it is, and items then count as their partners."""
     import torch
 
-    kept = classes[None, :] != classes[target][:, None]
+    own = _against_others(scores.T, classes, torch.arange(len(scores), device=scores.device))
+    if partner is None:
+        return own
+    return lam * own + (1 - lam) * _against_others(scores.T, classes[partner], partner.argsort())
+
+
+def _against_others(scores: "torch.Tensor", columns: "torch.Tensor", target: "torch.Tensor") -> "torch.Tensor":
+    """Mean of -ln softmax at each row's target, over the target and the columns of other classes than the target's."""
+    import torch
+
+    kept = columns[None, :] != columns[target][:, None]
     kept[torch.arange(len(scores), device=scores.device), target] = True
     logits = scores.masked_fill(~kept, -torch.inf).log_softmax(dim=1)
     return -logits.gather(1, target[:, None]).mean()
