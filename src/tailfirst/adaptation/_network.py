@@ -52,7 +52,7 @@ class NetworkTower:
         self._trained = _choose(network, encoder, params, texts=texts)
         self._encoder: Any = replace(encoder, network=network)  # type: ignore[type-var]
         if params.checkpointing:
-            network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            network.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
         self._pixels: Pixels | None = None
         if isinstance(encoder, TunableImages):
             room, spill = params.cache_mb * 2**20, source.scratch / "pixels.npy"
@@ -124,7 +124,7 @@ class NetworkTower:
         network = self._network if self._lora is None else self._lora.merge_and_unload()
         network = network.eval().requires_grad_(requires_grad=False).to(self._base.network.dtype)
         if self._params.checkpointing:
-            network.gradient_checkpointing_disable()
+            network.activation_checkpointing_disable()
         return of_network(replace(self._base, network=network, fingerprint="tuned"))  # type: ignore[type-var]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Losses against numbers worked by hand, and what the diagonal target cannot learn (alor.md 7.5, checks 8, 9 and 11)."""
+"""Losses against numbers worked by hand, and what the diagonal target cannot learn (alor.md 7.5, checks 8, 9, 11)."""
 
 import math
 

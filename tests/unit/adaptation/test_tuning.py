@@ -85,7 +85,9 @@ def test_twice_the_same_fit_gives_the_same_bits(name, tower, data):
 @TOWERS
 def test_blend_is_exact_at_both_ends(name, tower, data):
     zero = fit(name, data, tower=tower, blend="weights", alpha=0)
-    np.testing.assert_array_equal(probs(zero, data), zero_shot(data).probs(zero.features(data.vectors, data.source.media)))
+    np.testing.assert_array_equal(
+        probs(zero, data), zero_shot(data).probs(zero.features(data.vectors, data.source.media))
+    )
     np.testing.assert_allclose(probs(zero, data), zero_shot(data).probs(data.vectors), atol=1e-6)
     np.testing.assert_array_equal(zero.head.weights, zero_shot(data).head.weights)
     assert zero.head.scale == data.logit_scale
@@ -151,7 +153,9 @@ def test_without_prototypes_classes_start_from_their_rows(name, data):
 def test_second_stages_move_towards_the_labels(name, tower, stage2, data):
     human = ~data.retrieved
     one, two = (
-        -np.log(probs(fit(name, data, tower=tower, stage2=s, stage2_epochs=20, lr=3e-3), data)[human, data.classes[human]])
+        -np.log(
+            probs(fit(name, data, tower=tower, stage2=s, stage2_epochs=20, lr=3e-3), data)[human, data.classes[human]]
+        )
         for s in ("none", stage2)
     )
     assert two.mean() < one.mean()
