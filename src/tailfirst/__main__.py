@@ -25,16 +25,15 @@ def run_stage(ws: Workspace, name: str, candidate: str | None = None) -> None:
 
     row = pipeline.stage(name)
     params = config.load(ws.params)
-    settings = config.Settings()
+    settings = (config.Settings(),) if name in (*ENCODES, "predict") else ()
     if not row.per_candidate:
         if candidate is not None:
             raise ConfigError(f"stage {name} works on all candidates; leave out --candidate {candidate}")
-        where = (settings,) if name in ENCODES else ()
-        getattr(stages, name)(ws, params, *where)
+        getattr(stages, name)(ws, params, *settings)
         return
     if candidate not in params.candidates:
         raise ConfigError(f"{name}: no candidate {candidate!r} in params.yaml; known: {', '.join(params.candidates)}")
-    getattr(stages, name)(ws, params, candidate)
+    getattr(stages, name)(ws, params, candidate, *settings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

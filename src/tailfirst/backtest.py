@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from tailfirst import config, pool, schemas
 from tailfirst.adaptation._train import training_set
-from tailfirst.config import Params, Plugin
+from tailfirst.config import Params, Plugin, Settings
 from tailfirst.contracts import Floats, Interval
 from tailfirst.embedding import load_embeddings
 from tailfirst.errors import TailfirstError, Unavailable, UserError
@@ -25,6 +25,7 @@ from tailfirst.evaluation.intervals import over_seeds
 from tailfirst.labels import caption_counts, class_rows, known_rows, read_labels, training_labels
 from tailfirst.paths import Workspace
 from tailfirst.simulation import Curve, Point, World, random_control, simulate
+from tailfirst.source import Behind
 from tailfirst.task import load_task
 
 __all__ = ["Curve", "Point", "World", "compare", "control", "load_world", "random_control", "simulate"]
@@ -37,7 +38,7 @@ NOTES = (
 )
 
 
-def control(ws: Workspace, params: Params, candidate: str | None) -> dict[str, Any]:
+def control(ws: Workspace, params: Params, candidate: str | None, settings: Settings | None = None) -> dict[str, Any]:
     """control.json: the random arm after each sealed round.
 
     Raises:
@@ -53,7 +54,7 @@ def control(ws: Workspace, params: Params, candidate: str | None) -> dict[str, A
     )  # fmt: skip
     if missing is not None or candidate is None:
         return {"available": False, "why": missing, "points": []}
-    world = load_world(ws, params, answers)
+    world = load_world(ws, params, answers, settings)
     paid = training_labels(read_labels(ws), world.holdout_ids)
     numbers = paid["round_no"].to_numpy()
     counts = [int(((numbers > 0) & (numbers <= number)).sum()) for number in rounds]
@@ -66,7 +67,9 @@ def control(ws: Workspace, params: Params, candidate: str | None) -> dict[str, A
     return {"available": True, "why": None, "notes": NOTES, "candidate": candidate, "points": points}
 
 
-def load_world(ws: Workspace, params: Params, answers: pa.Table | None = None) -> World:
+def load_world(
+    ws: Workspace, params: Params, answers: pa.Table | None = None, settings: Settings | None = None
+) -> World:
     """The workspace's task with its oracle; bought labels are left out, seed labels stay.
 
     Raises:
@@ -82,18 +85,21 @@ def load_world(ws: Workspace, params: Params, answers: pa.Table | None = None) -
     table, rows = known_rows(oracle.sort_by("item_id"), found.item_ids)
     ours = found.is_pool[rows] & ~np.isin(found.item_ids[rows], np.array(seeds["item_id"].to_pylist(), np.str_))
     held, held_rows = summary.holdout_rows(found.item_ids, found.is_pool, schemas.read(ws.holdout, schemas.LABELED))
+    behind = Behind(ws, params, settings or Settings(), found)
     captions, truth = caption_counts(ws, classes), summary.truth_rows(held, classes)
     return World(
         class_ids=classes,
         item_ids=found.item_ids[rows[ours]],
         vectors=found.items[rows[ours]],
         truth=class_rows(table["class_id"].to_pylist(), classes, "data/oracle.parquet")[ours],
-        known=training_set(found, seeds, classes),
+        known=training_set(found, seeds, classes, behind.source("backtest")),
         captions=captions,
         holdout_ids=found.item_ids[held_rows],
         holdout=found.items[held_rows],
         holdout_truth=truth,
         tail=summary.tail(captions, truth, classes, params.evaluation.tail_share)[0],
+        media=behind.items(rows[ours]),
+        holdout_media=behind.items(held_rows),
     )
 
 

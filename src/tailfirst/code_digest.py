@@ -8,7 +8,7 @@ from tailfirst import artifacts, config
 from tailfirst.paths import Workspace
 
 PACKAGES = ("numpy", "pyarrow", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "faiss-cpu", "pillow")
-ENCODES = ("retrieve", "embed")
+ENCODES = ("retrieve", "embed", "adapt", "control")
 
 
 def code_digests(ws: Workspace, code: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -132,7 +132,9 @@ class Source:
     encoder: Callable[[], Encoder]  # the encoder that made the vectors; loaded on the first call
     media: MediaOf  # of rows of TrainSet.vectors
     prompts: tuple[tuple[str, ...], ...]  # (C,) prompts of each class
+    names: tuple[str, ...]  # (C,) what a class is called in its prompts
     scratch: Path  # a folder of this fit's own; what lies there survives a kill and is used by the next try
+    order: Callable[[], Ints] | None = None  # all rows in the order in which media are read fastest; None: any
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ class TrainSet:
     logit_scale: float
     encoder: str  # fingerprint
     source: Source | None = None  # None: only the vectors are there
+    rounds: Ints | None = None  # (M,) round in which a label was bought, 0 = seed, -1 = retrieved; None: not known
+    unlabeled: Callable[[], Vectors] | None = None  # (U, D) pool rows without any label; made when asked for
 
 
 class Model(Protocol):

@@ -179,6 +179,11 @@ class Workspace:
         return self.state / "cache"
 
     @property
+    def fits(self) -> Path:
+        """Where unfinished fits stand; a killed one goes on from there."""
+        return self.cache / "fits"
+
+    @property
     def vendor(self) -> Path:
         """What the simulated vendor remembers: it stands for a company outside."""
         return self.state / "vendor"

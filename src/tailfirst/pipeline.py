@@ -30,6 +30,9 @@ TASK = ("task.py", "items.py")
 VECTORS = ("vectors.py", "embedding/load.py")
 ENCODING = ("vectors.py", "embedding", "encoders", "retrieval", "demo/model")  # the packaged weights are code
 OWN_VECTORS = ("data/prototypes.npy", "data/vectors.npy")  # where the user brought them (encoder `precomputed`)
+BEHIND = (  # what stands behind the vectors of a training set (source.py)
+    "data/task.yaml", "data/items.parquet", "data/open", "work/retrieved.parquet", "work/class_counts.parquet",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +84,21 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "adapt",
         "fit the candidate on labels and retrieved data",
-        deps=("data/task.yaml", "data/labels.parquet", "work/embeddings"),
-        params=(f"candidates.{KEY}", "campaign"),
+        deps=("data/labels.parquet", "work/embeddings", *BEHIND),
+        params=(f"candidates.{KEY}", "campaign", "encoder", "retrieval"),
         outs=(f"{CANDIDATE}/model",),
-        code=(*SHARED, *VECTORS, "task.py", "labels.py", "stages.py", "adaptation"),
-        after=("embed",),
+        code=(*SHARED, *TASK, *ENCODING, "source.py", "media.py", "labels.py", "stages.py", "adaptation"),
+        after=("retrieve", "embed"),
         per_candidate=True,
+        maybe=OWN_VECTORS,
     ),
     Stage(
         "predict",
         "class probabilities of every item",
-        deps=("work/embeddings", f"{CANDIDATE}/model"),
+        deps=("data/items.parquet", "work/embeddings", f"{CANDIDATE}/model"),
         params=(f"candidates.{KEY}",),
         outs=(f"{CANDIDATE}/predictions.npy", f"{CANDIDATE}/features.npy"),
-        code=(*SHARED, *VECTORS, "labels.py", "stages.py", "adaptation"),
+        code=(*SHARED, *TASK, *ENCODING, "source.py", "media.py", "labels.py", "stages.py", "adaptation"),
         after=("embed", "adapt"),
         per_candidate=True,
     ),
@@ -129,23 +133,27 @@ STAGES: tuple[Stage, ...] = (
         ),
         params=("acquisition", "campaign", "candidates"),
         outs=("work/batch.parquet", "work/acquisition.json"),
-        code=(*SHARED, *TASK, *VECTORS, "labels.py", "pool.py", "stages.py", "acquisition", "adaptation"),
+        code=(
+            *SHARED, *TASK, *VECTORS, "labels.py", "pool.py", "stages.py", "acquisition", "adaptation", "encoders",
+            "embedding/_progress.py",
+        ),
         after=("retrieve", "embed", "adapt", "predict", "evaluate", "choose"),
     ),
     Stage(
         "control",
         "the random arm at equal labels, where an oracle exists",
         deps=(
-            "data/task.yaml", "data/holdout.parquet", "data/oracle.parquet", "data/labels.parquet", "data/rounds",
-            "work/embeddings", "work/class_counts.parquet", "work/choice.json",
+            "data/holdout.parquet", "data/oracle.parquet", "data/labels.parquet", "data/rounds", "work/embeddings",
+            "work/choice.json", *BEHIND,
         ),
-        params=("control", "candidates", "campaign", "evaluation"),
+        params=("control", "candidates", "campaign", "evaluation", "encoder", "retrieval"),
         outs=("work/control.json",),
         code=(
-            *SHARED, *VECTORS, "task.py", "labels.py", "pool.py", "stages.py", "backtest.py", "simulation.py",
-            "acquisition", "adaptation", "evaluation",
+            *SHARED, *TASK, *ENCODING, "source.py", "media.py", "labels.py", "pool.py", "stages.py", "backtest.py",
+            "simulation.py", "acquisition", "adaptation", "evaluation",
         ),
         after=("retrieve", "embed", "choose"),
+        maybe=OWN_VECTORS,
     ),
     Stage(
         "report",

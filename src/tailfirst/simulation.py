@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from tailfirst import plugins
 from tailfirst.acquisition import _rows
 from tailfirst.config import Plugin
-from tailfirst.contracts import Floats, Ids, Ints, Media, MediaOf, Model, PoolView, Source, TrainSet, Vectors
+from tailfirst.contracts import Floats, Ids, Ints, MediaOf, Model, PoolView, Source, TrainSet, Vectors
 from tailfirst.errors import Unavailable
 from tailfirst.evaluation import summary
 from tailfirst.evaluation.intervals import values
 from tailfirst.evaluation.metrics import Scores
+from tailfirst.media import joined
 from tailfirst.vectors import unit
 
 SUBPOOL, PICKS, FIT, CONTROL = 10, 11, 12, 13  # streams of random numbers
@@ -79,14 +80,14 @@ def simulate(
     """
     rows = _part(world, pool_share, seed)
     bought = np.zeros(0, np.int64)
-    model = _fit(world, bought, adaptation, seed)
+    model = _fit(world, bought, adaptation, seed, [])
     points = [_point(world, bought, model)]
     for round_no in range(1, rounds + 1):
         free = rows[~np.isin(rows, bought)]
         view = _view(world, free, bought, model)
         picks = _select(view, strategy, cold_start, budget, [seed, PICKS, round_no])
         bought = np.concatenate([bought, free[picks]])
-        model = _fit(world, bought, adaptation, seed)
+        model = _fit(world, bought, adaptation, seed, [budget * number for number in range(1, round_no + 1)])
         points.append(_point(world, bought, model))
     return Curve(strategy.plugin, seed, tuple(points))
 
@@ -99,7 +100,7 @@ def random_control(world: World, bought: Sequence[int], adaptation: Plugin, seed
         for seed in seeds:
             order = _rows.by_id(world.item_ids)
             drawn = order[np.random.default_rng([seed, CONTROL]).permutation(len(order))][:count]
-            points.append(_point(world, drawn, _fit(world, drawn, adaptation, seed)))
+            points.append(_point(world, drawn, _fit(world, drawn, adaptation, seed, bought)))
         result.append(points)
     return result
 
@@ -110,14 +111,17 @@ def _part(world: World, share: float, seed: int) -> Ints:
     return np.sort(order[np.random.default_rng([seed, SUBPOOL]).choice(len(order), size, replace=False)])
 
 
-def _fit(world: World, bought: Ints, adaptation: Plugin, seed: int) -> Model | None:
-    known = world.known
+def _fit(world: World, bought: Ints, adaptation: Plugin, seed: int, ends: Sequence[int]) -> Model | None:
+    """A model of all labels; `ends` are the numbers of bought labels after each round."""
+    known, numbers = world.known, np.searchsorted(np.array(ends, np.int64), np.arange(len(bought)), side="right") + 1
     train = replace(
         known,
         vectors=np.concatenate([world.vectors[bought], known.vectors]),
         classes=np.concatenate([world.truth[bought], known.classes]),
         retrieved=np.concatenate([np.zeros(len(bought), np.bool_), known.retrieved]),
         source=_source(world, bought, seed),
+        rounds=None if known.rounds is None else np.concatenate([numbers, known.rounds]),
+        unlabeled=lambda: world.vectors[~np.isin(np.arange(len(world.vectors)), bought)],
     )
     rng = np.random.default_rng([seed, FIT])
     try:
@@ -133,18 +137,19 @@ def _source(world: World, bought: Ints, seed: int) -> Source | None:
     if known is None or pool is None:
         return None
 
-    def media(rows: Ints) -> list[Media]:
-        ours = rows < len(bought)
-        found = dict(zip(np.flatnonzero(ours).tolist(), pool(bought[rows[ours]]), strict=True))
-        found |= zip(np.flatnonzero(~ours).tolist(), known.media(rows[~ours] - len(bought)), strict=True)
-        return [found[place] for place in range(len(rows))]
+    known_order = known.order
+
+    def order() -> Ints:
+        rest = np.arange(len(world.known.classes)) if known_order is None else known_order()
+        return np.concatenate([np.arange(len(bought)), len(bought) + rest])
 
     digest = hashlib.sha256("\n".join(world.item_ids[bought].tolist()).encode()).hexdigest()[:16]
-    return replace(known, media=media, scratch=known.scratch / f"{seed}-{len(bought)}-{digest}")
+    media = joined(_behind(pool, bought), known.media, len(bought))
+    return replace(known, media=media, scratch=known.scratch / f"{seed}-{len(bought)}-{digest}", order=order)
 
 
-def _behind(media: MediaOf | None, rows: Ints) -> MediaOf | None:
-    return None if media is None else lambda some: media(rows[some])
+def _behind(media: MediaOf, rows: Ints) -> MediaOf:
+    return lambda some: media(rows[some])
 
 
 def _point(world: World, bought: Ints, model: Model | None) -> Point:
@@ -163,7 +168,8 @@ def _view(world: World, free: Ints, bought: Ints, model: Model | None) -> PoolVi
     labeled = np.concatenate([world.vectors[bought], world.known.vectors[human]])
     classes = np.concatenate([world.truth[bought], world.known.classes[human]])
     vectors, prototypes = world.vectors[free], world.known.prototypes
-    features = vectors if model is None else model.features(vectors, _behind(world.media, free))
+    media = None if world.media is None else _behind(world.media, free)
+    features = vectors if model is None else model.features(vectors, media)
     if model is not None and features is not vectors:
         source = _source(world, bought, 0)
         rows = np.concatenate([np.arange(len(bought)), len(bought) + np.flatnonzero(human)])

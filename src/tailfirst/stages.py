@@ -1,7 +1,7 @@
 """The recomputable stages: files in, files out, no ledger, vendor, network or tracker.
 
 DVC and the flow call the same functions. Each gathers (reads), decides (pure functions in adaptation/, evaluation/,
-acquisition/ and backtest.py) and acts (writes).
+acquisition/ and backtest.py) and acts (writes). `settings` say where it runs; None: as the environment says.
 """
 
 import json
@@ -29,6 +29,7 @@ from tailfirst.evaluation import summary
 from tailfirst.items import load_items
 from tailfirst.labels import caption_counts, read_labels
 from tailfirst.paths import Workspace
+from tailfirst.source import Behind
 from tailfirst.task import load_task
 from tailfirst.vectors import unit
 
@@ -50,14 +51,16 @@ def embed(ws: Workspace, params: Params, settings: Settings) -> None:
     run_embed(ws, params, settings)
 
 
-def adapt(ws: Workspace, params: Params, candidate: str) -> Artifact:
+def adapt(ws: Workspace, params: Params, candidate: str, settings: Settings | None = None) -> Artifact:
     """Fit a candidate on labels and retrieved data; one that lacks what it needs says so in model.json.
 
     Raises:
         TaskFolderError: Labels that may not train, or unknown classes.
     """
     plugin = params.candidates[candidate]
-    train = training_set(load_embeddings(ws), read_labels(ws), load_task(ws.task).class_ids)
+    found = load_embeddings(ws)
+    behind = Behind(ws, params, settings or Settings(), found).source(candidate)
+    train = training_set(found, read_labels(ws), load_task(ws.task).class_ids, behind)
     rng = np.random.default_rng([params.campaign.seed, FITS])
     card = {"plugin": plugin.plugin, "encoder": train.encoder, **_sizes(train)}
     with artifacts.atomic_folder(ws.model(candidate)) as folder:
@@ -73,7 +76,7 @@ def adapt(ws: Workspace, params: Params, candidate: str) -> Artifact:
     return Artifact.of(ws.model(candidate))
 
 
-def predict(ws: Workspace, params: Params, candidate: str) -> Artifact:
+def predict(ws: Workspace, params: Params, candidate: str, settings: Settings | None = None) -> Artifact:
     """Class probabilities of every item, rows as in embeddings/items.parquet; (0, C) for an unavailable candidate.
 
     Raises:
@@ -91,7 +94,7 @@ def predict(ws: Workspace, params: Params, candidate: str) -> Artifact:
             f"{candidate} takes vectors of encoder {model.encoder}, work/embeddings holds those of {found.encoder}; "
             "run adapt again"
         )
-    features = model.features(found.items, None)
+    features = Behind(ws, params, settings or Settings(), found).features(model)
     artifacts.write_array(ws.features(candidate), nothing if features is found.items else features.astype(np.float16))
     return artifacts.write_array(ws.predictions(candidate), model.probs(features).astype(np.float32))
 
@@ -156,11 +159,12 @@ def acquire(ws: Workspace, params: Params) -> Artifact:
     return artifacts.write_parquet(ws.batch, _table.batch_table(view, picks, shas, params, round_no))
 
 
-def control(ws: Workspace, params: Params) -> Artifact:
+def control(ws: Workspace, params: Params, settings: Settings | None = None) -> Artifact:
     """The random arm at equal labels, where an oracle exists."""
     from tailfirst import backtest
 
-    return artifacts.write_json(ws.control, backtest.control(ws, params, _read_json(ws.choice)["candidate"]))
+    chosen = _read_json(ws.choice)["candidate"]
+    return artifacts.write_json(ws.control, backtest.control(ws, params, chosen, settings))
 
 
 def report(ws: Workspace, params: Params) -> None:

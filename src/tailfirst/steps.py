@@ -89,12 +89,12 @@ def _embed(ctx: Context, _: str | None) -> str:
 
 
 def _adapt(ctx: Context, candidate: str | None) -> str:
-    stages.adapt(ctx.ws, ctx.params, _named(candidate))
+    stages.adapt(ctx.ws, ctx.params, _named(candidate), ctx.settings)
     return f"{candidate} fitted"
 
 
 def _predict(ctx: Context, candidate: str | None) -> str:
-    stages.predict(ctx.ws, ctx.params, _named(candidate))
+    stages.predict(ctx.ws, ctx.params, _named(candidate), ctx.settings)
     return f"{candidate} predicted"
 
 
@@ -114,7 +114,7 @@ def _acquire(ctx: Context, _: str | None) -> str:
 
 
 def _control(ctx: Context, _: str | None) -> str:
-    stages.control(ctx.ws, ctx.params)
+    stages.control(ctx.ws, ctx.params, ctx.settings)
     return "random arm at equal labels measured"
 
 

@@ -33,6 +33,14 @@ def fit_scale(cosines: Vectors, classes: Ints, weights: Floats, prior: float) ->
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6}).x))
 
 
+def row_weights(classes: Ints, mass: Floats, count: int, gamma: float) -> Floats:
+    """(M,) weights v_i * m_class^-gamma, scaled to keep the total mass."""
+    totals = np.bincount(classes, mass, minlength=count)
+    raw = mass * totals[classes] ** -gamma
+    result: Floats = raw * (mass.sum() / raw.sum())
+    return result
+
+
 def fit_step(
     vectors: Vectors, classes: Ints, weights: Floats, logits: Floats | Vectors, l2: float, max_iter: int
 ) -> Floats:

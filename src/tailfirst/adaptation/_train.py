@@ -1,12 +1,13 @@
 """The only place where a training set is made: TRAIN and SEED labels and retrieved rows, nothing else."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tailfirst.contracts import Ids, TrainSet, Vectors
+from tailfirst.contracts import Ids, Ints, Source, TrainSet, Vectors
 from tailfirst.labels import class_rows, known_rows, training_labels
 
 
@@ -46,8 +47,19 @@ class Features(Protocol):
         """Fingerprint."""
 
 
-def training_set(features: Features, labels: pa.Table, class_ids: tuple[str, ...]) -> TrainSet:
+def training_set(
+    features: Features,
+    labels: pa.Table,
+    class_ids: tuple[str, ...],
+    source: Callable[[Ints], Source] | None = None,
+) -> TrainSet:
     """Labeled rows sorted by item id, then retrieved rows; labels of items that were taken down are left out.
+
+    Args:
+        features: What the `embed` stage wrote.
+        labels: schemas.LABELS.
+        class_ids: The task's classes.
+        source: What stands behind the training rows, given the labeled items' rows of `features.items`.
 
     Raises:
         TaskFolderError: A leak (see `labels.training_labels`), or a class that the task does not have.
@@ -63,4 +75,13 @@ def training_set(features: Features, labels: pa.Table, class_ids: tuple[str, ...
         prototypes=features.prototypes,
         logit_scale=features.logit_scale,
         encoder=features.encoder,
+        source=None if source is None else source(rows),
+        rounds=np.concatenate([chosen["round_no"].to_numpy().astype(np.int64), np.full(len(opened), -1)]),
+        unlabeled=lambda: _unlabeled(features, labels),
     )
+
+
+def _unlabeled(features: Features, labels: pa.Table) -> Vectors:
+    """Pool rows that nobody labeled for any purpose."""
+    asked = np.isin(features.item_ids, np.array(labels["item_id"].to_pylist(), np.str_))
+    return features.items[features.is_pool & ~asked]

@@ -18,9 +18,9 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tailfirst.adaptation._head import fit_scale, fit_step
+from tailfirst.adaptation._head import fit_scale, fit_step, row_weights
 from tailfirst.adaptation._linear import LinearModel, load_linear, unit
-from tailfirst.contracts import Floats, TrainSet
+from tailfirst.contracts import TrainSet
 from tailfirst.errors import Unavailable
 
 # Around prototypes a tighter prior holds against few, hard and wrong labels; from zero the whole head must be learned,
@@ -69,14 +69,6 @@ def fit(train: TrainSet, params: Params, rng: np.random.Generator) -> LinearMode
     step = fit_step(vectors, classes, weights, scale * (vectors @ base.T), l2, params.max_iter)
     head = (base + params.blend * step / scale).astype(np.float32)
     return LinearModel(train.encoder, train.class_ids, head, scale)
-
-
-def row_weights(classes: np.typing.NDArray[np.int64], mass: Floats, count: int, gamma: float) -> Floats:
-    """(M,) weights v_i * m_class^-gamma, scaled to keep the total mass."""
-    totals = np.bincount(classes, mass, minlength=count)
-    raw = mass * totals[classes] ** -gamma
-    result: Floats = raw * (mass.sum() / raw.sum())
-    return result
 
 
 def load(folder: Path) -> LinearModel:

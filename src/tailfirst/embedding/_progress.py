@@ -1,14 +1,22 @@
 """A bar for work that takes more than a moment; it leaves nothing behind and writes to stderr only."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 PATIENCE_S = 2.0
 
 
+class Advance(Protocol):
+    """Tells the bar that `count` more are done, and maybe how it goes."""
+
+    def __call__(self, count: int, note: str = "", /) -> None:
+        """Go on."""
+
+
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int) -> Iterator[Advance]:
     """Yield a function that is told how many are done; a bar with the time left appears after two seconds."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -18,8 +26,8 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     task = bar.add_task(what, total=total)
     began = time.monotonic()
 
-    def advance(count: int) -> None:
-        bar.advance(task, count)
+    def advance(count: int, note: str = "", /) -> None:
+        bar.update(task, advance=count, description=f"{what} {note}" if note else what)
         if not bar.live.is_started and bar.console.is_terminal and time.monotonic() - began > PATIENCE_S:
             bar.start()
 

@@ -4,6 +4,7 @@ A segment is `seg-<digest of its keys>.npy` (float16 rows) and, written after it
 the rows' keys. A killed process leaves at most a `.npy` without a `.parquet`, which nobody reads.
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -94,6 +95,11 @@ class VectorCache:
         out = np.empty((len(shas), self.dim), np.float16)
         self.fill(kind, shas, out)
         return out
+
+    def remove(self) -> None:
+        """Delete all that is stored: for an encoder that nobody will ask again."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._segments, self._levels = [], None
 
     def _find(self, keys: Words) -> Ints:
         """(N,) segment number * 2^32 + row in it, or -1."""

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -27,6 +28,7 @@ class Embeddings:
     prototypes: Vectors | None  # (C, D), classes in task order
     encoder: str  # fingerprint
     logit_scale: float
+    reads: Literal["image", "text", "row"]  # what the encoder looks at
 
     @property
     def is_pool(self) -> NDArray[np.bool_]:
@@ -66,6 +68,7 @@ def load_embeddings(ws: Workspace) -> Embeddings:
         prototypes=prototypes,
         encoder=manifest["encoder"],
         logit_scale=float(manifest["logit_scale"]),
+        reads=manifest["reads"],
     )
 
 

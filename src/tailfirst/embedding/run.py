@@ -34,7 +34,7 @@ def run_embed(ws: Workspace, params: Params, settings: Settings) -> None:
     retrieved = schemas.read(ws.retrieved, schemas.RETRIEVED)
     encoder = load_encoder(ws, params, settings)
     cache = VectorCache.of(ws, encoder)
-    prototypes = encoder.prototypes(_prompts(ws, task, params))
+    prototypes = encoder.prototypes([task.prompts(names) for names in prompt_names(ws, task, params)])
     if encoder.reads != "row":
         embed_items(ws, encoder, items, cache)
         embed_open(ws, encoder, retrieved, cache)
@@ -46,10 +46,11 @@ def run_embed(ws: Workspace, params: Params, settings: Settings) -> None:
         artifacts.write_json(folder / "manifest.json", _manifest(encoder, items, retrieved, prototypes))
 
 
-def _prompts(ws: Workspace, task: Task, params: Params) -> list[tuple[str, ...]]:
+def prompt_names(ws: Workspace, task: Task, params: Params) -> tuple[tuple[str, ...], ...]:
+    """The names of every class that its prompts are made of."""
     counts = schemas.read(ws.class_counts, schemas.CLASS_COUNTS)
     common = dict(zip(counts["class_id"].to_pylist(), counts["most_common_name"].to_pylist(), strict=True))
-    return [task.prompts(names) for names in class_names(task, params.retrieval.names, common)]
+    return class_names(task, params.retrieval.names, common)
 
 
 def _write_items(ws: Workspace, folder: Path, encoder: Encoder, items: Items, cache: VectorCache) -> None:

@@ -33,15 +33,22 @@ class Tokens:
         """All texts, those of one padded length together."""
         if not texts:
             return
-        tokens = self.tokenizer(list(texts), truncation=True, max_length=self.longest)["input_ids"]
+        tokens = self.ids(texts)
         lengths = np.array([len(one) for one in tokens], np.int64)
         for length, rows in _batches.by_length(lengths, self.step, self.longest):
             for span in _batches.spans(len(rows), self.batch):
-                fed = self.tokenizer.pad(
-                    {"input_ids": [tokens[row] for row in rows[span]]},
-                    padding="max_length",
-                    max_length=length,
-                    return_tensors="np",
-                )
-                ids, mask = (_batches.padded(fed[name], self.batch) for name in ("input_ids", "attention_mask"))
-                yield Chunk(rows[span], ids, mask)
+                ids, mask = self.fed([tokens[row] for row in rows[span]], length)
+                yield Chunk(rows[span], _batches.padded(ids, self.batch), _batches.padded(mask, self.batch))
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text, cut at `longest`, not padded."""
+        found: list[list[int]] = self.tokenizer(list(texts), truncation=True, max_length=self.longest)["input_ids"]
+        return found
+
+    def fed(self, ids: Sequence[Sequence[int]], length: int | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
+        """(N, L) ids and mask; `length` None: the longest of them, rounded up to a multiple of `step`."""
+        longest = max(len(one) for one in ids)
+        length = length or min(-(-longest // self.step) * self.step, self.longest)
+        given = {"input_ids": [list(one) for one in ids]}
+        fed = self.tokenizer.pad(given, padding="max_length", max_length=length, return_tensors="np")
+        return fed["input_ids"], fed["attention_mask"]

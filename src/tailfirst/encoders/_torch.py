@@ -50,6 +50,16 @@ def load_network(folder: Path, wanted: Dtype, settings: Settings) -> Any:
     Raises:
         ConfigError: The folder holds no model that transformers can load.
     """
+    network, where = read_network(folder), device(settings)
+    return network.to(device=where, dtype=precision(wanted, network.num_parameters(), where))
+
+
+def read_network(folder: Path) -> Any:
+    """A transformers model from a folder in float32, in evaluation mode, on the CPU.
+
+    Raises:
+        ConfigError: The folder holds no model that transformers can load.
+    """
     import torch
     import transformers
 
@@ -58,8 +68,12 @@ def load_network(folder: Path, wanted: Dtype, settings: Settings) -> Any:
             network = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise ConfigError(f"{folder} holds no model that transformers can load: {error}") from error
-    where = device(settings)
-    return network.eval().to(device=where, dtype=precision(wanted, network.num_parameters(), where))
+    return network.eval()
+
+
+def name_of(network: Any) -> str:
+    """The precision of a network as params.yaml names it."""
+    return str(network.dtype).removeprefix("torch.")
 
 
 @contextmanager

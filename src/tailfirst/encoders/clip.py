@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tailfirst.config import Settings
 from tailfirst.contracts import Encoder, Media, Vectors
-from tailfirst.encoders import _batches, _digests, _folders, _pixels, _tokens, _torch
+from tailfirst.encoders import _batches, _digests, _folders, _pixels, _tokens, _torch, _tunable
 from tailfirst.errors import ConfigError, TaskFolderError
 from tailfirst.items import open_image
 from tailfirst.paths import Workspace
 from tailfirst.vectors import unit
+
+if TYPE_CHECKING:
+    import torch
 
 DEFAULT_SCALE = 100.0
 TEXT_STEP = 8  # texts are padded to a multiple of this many tokens
@@ -59,6 +62,7 @@ class Clip:
     dim: int
     logit_scale: float
     network: Any
+    folder: Path  # what it was loaded from
     preprocess: Callable[[Image.Image], _pixels.Pixels]
     tokens: _tokens.Tokens
     whole_length: bool  # SigLIP was trained with every text padded to the full length and reads the last position
@@ -99,13 +103,40 @@ class Clip:
         Raises:
             TaskFolderError: No image, or one that cannot be decoded; names the item.
         """
-        if media.data is None:
-            raise TaskFolderError(f"item {media.item_id} has no image, but the encoder clip reads images")
-        try:
-            image = open_image(media.data)
-        except TaskFolderError as error:
-            raise TaskFolderError(f"item {media.item_id}: {error}") from error
-        return self.preprocess(image)
+        return self.preprocess(_image(media))
+
+    def raw(self, media: Media) -> NDArray[Any]:
+        """What is kept of an item between the epochs of a fit: (H, W, 3) uint8 where `table` maps it, else its pixels.
+
+        Raises:
+            TaskFolderError: No image, or one that cannot be decoded; names the item.
+        """
+        known = self.preprocess
+        return known.small(_image(media)) if isinstance(known, _pixels.Preprocess) else known(_image(media))
+
+    @property
+    def table(self) -> _pixels.Pixels | None:
+        """(3, 256) from raw values to pixels; None where `raw` gives pixels."""
+        return self.preprocess.table if isinstance(self.preprocess, _pixels.Preprocess) else None
+
+    @property
+    def card(self) -> _tunable.Card:
+        """What loads this encoder again from another folder."""
+        return _tunable.Card("clip", {"dtype": _torch.name_of(self.network), "batch": self.batch})
+
+    def read_pixels(self, pixels: "torch.Tensor") -> "torch.Tensor":
+        """(B, D) vectors of (B, 3, H, W) pixels, not normalised, with gradients."""
+        return self._passed("image", pixel_values=pixels)
+
+    def read_tokens(self, ids: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
+        """(B, D) vectors of (B, L) tokens, not normalised, with gradients."""
+        return self._passed("text", input_ids=ids, **({} if self.whole_length else {"attention_mask": mask}))
+
+    def side_of(self, parameter: str) -> _tunable.Side | None:
+        """Which side a parameter of the network belongs to; None: to neither (the scale)."""
+        if parameter.startswith(("logit_scale", "logit_bias")):
+            return None
+        return "items" if parameter.startswith(("vision_model", "visual_projection")) else "texts"
 
     def forward(self, side: Literal["image", "text"], **arrays: NDArray[Any]) -> Vectors:
         """One pass of the image or text side over `batch` rows; not normalised."""
@@ -115,10 +146,22 @@ class Clip:
         if side == "image":
             tensors["pixel_values"] = tensors["pixel_values"].to(self.network.dtype)
         with torch.inference_mode():
-            found = getattr(self.network, f"get_{side}_features")(**tensors)
-        features = found if isinstance(found, torch.Tensor) else found.pooler_output
-        vectors: Vectors = features.float().cpu().numpy()
+            vectors: Vectors = self._passed(side, **tensors).cpu().numpy()
         return vectors
+
+    def _passed(self, side: Literal["image", "text"], **tensors: "torch.Tensor") -> "torch.Tensor":
+        found: Any = getattr(self.network, f"get_{side}_features")(**tensors)
+        features: torch.Tensor = getattr(found, "pooler_output", found)
+        return features.float()
+
+
+def _image(media: Media) -> Image.Image:
+    if media.data is None:
+        raise TaskFolderError(f"item {media.item_id} has no image, but the encoder clip reads images")
+    try:
+        return open_image(media.data)
+    except TaskFolderError as error:
+        raise TaskFolderError(f"item {media.item_id}: {error}") from error
 
 
 def _build(folder: Path, network: Any, batch: int, ws: Workspace) -> Clip:
@@ -145,6 +188,7 @@ def _build(folder: Path, network: Any, batch: int, ws: Workspace) -> Clip:
         dim=int(getattr(network.config, "projection_dim", None) or text.projection_size),
         logit_scale=DEFAULT_SCALE if scale is None else float(scale.detach().float().exp()),
         network=network,
+        folder=folder,
         preprocess=_pixels.preprocess(processor),
         tokens=_tokens.Tokens(tokenizer, longest, longest if whole else TEXT_STEP, batch),
         whole_length=whole,

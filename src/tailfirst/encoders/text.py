@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tailfirst.config import Settings
 from tailfirst.contracts import Encoder, Media, Vectors
-from tailfirst.encoders import _batches, _digests, _folders, _tokens, _torch
+from tailfirst.encoders import _batches, _digests, _folders, _tokens, _torch, _tunable
 from tailfirst.errors import ConfigError, TaskFolderError
 from tailfirst.paths import Workspace
 from tailfirst.vectors import unit
+
+if TYPE_CHECKING:
+    import torch
 
 TEXT_STEP = 16  # texts are padded to a multiple of this many tokens
 
@@ -64,6 +67,7 @@ def load(params: Params, ws: Workspace, settings: Settings) -> Encoder:
         dim=int(network.config.hidden_size),
         logit_scale=params.logit_scale,
         network=network,
+        folder=folder,
         tokens=_tokens.Tokens(tokenizer, int(longest), TEXT_STEP, params.batch),
     )
 
@@ -76,6 +80,7 @@ class Sentences:
     dim: int
     logit_scale: float
     network: Any
+    folder: Path  # what it was loaded from
     tokens: _tokens.Tokens
     reads: Literal["image", "text", "row"] = "text"
     has_text: bool = True
@@ -100,17 +105,28 @@ class Sentences:
         """Unit class prototypes (C, D) from the prompts of each class."""
         return _batches.prototypes(self.texts, prompts)
 
+    @property
+    def card(self) -> _tunable.Card:
+        """What loads this encoder again from another folder."""
+        own = {"longest": self.tokens.longest, "logit_scale": self.logit_scale}
+        return _tunable.Card("text", {"dtype": _torch.name_of(self.network), "batch": self.tokens.batch, **own})
+
+    def read_tokens(self, ids: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
+        """(B, D) mean of the last layer over the tokens of each text, not normalised, with gradients."""
+        hidden: torch.Tensor = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        return (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+
+    def side_of(self, parameter: str) -> _tunable.Side | None:
+        """One network serves both sides; its pooler is not used."""
+        return None if parameter.startswith("pooler") else "both"
+
     def _forward(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Vectors:
-        """Mean of the last layer over the tokens of each text."""
         import torch
 
         where = self.network.device
-        weights = torch.from_numpy(mask).to(where)
         with torch.inference_mode():
-            found = self.network(input_ids=torch.from_numpy(ids).to(where), attention_mask=weights)
-            hidden = found.last_hidden_state.float()
-            pooled = (hidden * weights[..., None]).sum(dim=1) / weights.sum(dim=1, keepdim=True)
-        vectors: Vectors = pooled.cpu().numpy()
+            found = self.read_tokens(torch.from_numpy(ids).to(where), torch.from_numpy(mask).to(where))
+        vectors: Vectors = found.cpu().numpy()
         return vectors
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -50,7 +51,7 @@ def embed_open_rows(encoder: Encoder, rows: OpenRows, known: ImageReader, cache:
     def batches() -> Iterator[Batch]:
         for start in range(0, len(order), CHUNK):
             part = order[start : start + CHUNK]
-            media = _media(encoder, rows, part, known, shas, lost)
+            media = _media(encoder.reads, rows, part, known, shas, lost)
             usable = [row for row in part.tolist() if shas[row] is not None]
             keys = [str(shas[row]) for row in usable]
             news = cache.missing(kind_of(encoder), keys).tolist()
@@ -72,17 +73,38 @@ def embed_open(ws: Workspace, encoder: Encoder, retrieved: pa.Table, cache: Vect
         StaleArtifact: The open corpus changed after the retrieval.
     """
     missing = cache.missing(kind_of(encoder), retrieved["sha256"].to_pylist())
-    table = retrieved.take(pa.array(missing))
-    shas = table["sha256"].to_pylist()
-    rows = OpenRows(
+    rows = _rows_of(retrieved.take(pa.array(missing)))
+    found = embed_open_rows(encoder, rows, ImageReader(ws, _known(ws, rows)), cache)
+    _refuse_changed(rows, found.shas)
+
+
+def open_media(ws: Workspace, retrieved: pa.Table, reads: Literal["image", "text"]) -> list[Media]:
+    """The media of rows of work/retrieved.parquet, in their order.
+
+    Raises:
+        StaleArtifact: The open corpus changed after the retrieval.
+    """
+    rows = _rows_of(retrieved)
+    shas: list[str | None] = [None] * len(rows)
+    lost: list[str | None] = [None] * len(rows)
+    order = np.array(sorted(range(len(rows)), key=lambda r: (rows.shards[r], rows.rows[r])), np.int64)
+    found = _media(reads, rows, order, ImageReader(ws, _known(ws, rows)), shas, lost)
+    _refuse_changed(rows, shas)
+    return [found[row] for row in range(len(rows))]
+
+
+def _rows_of(table: pa.Table) -> OpenRows:
+    return OpenRows(
         ids=table["open_id"].to_pylist(),
         shards=table["shard"].to_pylist(),
         rows=table["row"].to_numpy().astype(np.int64),
         captions=table["caption"].to_pylist(),
-        shas=shas,
+        shas=table["sha256"].to_pylist(),
     )
-    found = embed_open_rows(encoder, rows, ImageReader(ws, _known(ws, rows)), cache)
-    bad = [one for one, now, sha in zip(rows.ids, found.shas, shas, strict=True) if now != sha]
+
+
+def _refuse_changed(rows: OpenRows, shas: Sequence[str | None]) -> None:
+    bad = [one for one, now, sha in zip(rows.ids, shas, rows.shas, strict=True) if now != sha]
     if bad:
         raise StaleArtifact(
             f"{len(bad)} retrieved row(s) are no longer in data/open as retrieved: {', '.join(bad[:10])}; "
@@ -95,7 +117,7 @@ def _known(ws: Workspace, rows: OpenRows) -> tuple[Shard, ...]:
 
 
 def _media(
-    encoder: Encoder,
+    reads: Literal["image", "text", "row"],
     rows: OpenRows,
     part: Ints,
     known: ImageReader,
@@ -103,7 +125,7 @@ def _media(
     lost: list[str | None],
 ) -> dict[int, Media]:
     """The media of some rows; notes their keys in `shas` and what is wrong with the others in `lost`."""
-    if encoder.reads == "text":
+    if reads == "text":
         for row in part.tolist():
             shas[row] = sha256_text(rows.captions[row])
         return {row: Media(rows.ids[row], text=clean_text(rows.captions[row])) for row in part.tolist()}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tailfirst import artifacts
+from tailfirst.adaptation import _tuned
 from tailfirst.paths import Workspace
 from tailfirst.trackers import CandidateReport, RoundReport
 from tailfirst.trackers._runs import KEY, is_server
@@ -173,6 +174,8 @@ def _bundle(ws: Workspace, report: RoundReport, one: Chosen, bundle: Path) -> No
         "encoder": {"plugin": encoder.plugin, "options": dict(encoder.options), "fingerprint": encoder.fingerprint},
     }
     weights = _weights(ws, str(encoder.options.get("model") or ""))
+    if (one.model / _tuned.NETWORK).is_dir():
+        weights = None  # the model brings a network of its own
     if weights is not None and sum(p.stat().st_size for p in weights.rglob("*") if p.is_file()) <= SMALL:
         shutil.copytree(weights, bundle / "encoder")
     elif weights is not None:

@@ -32,8 +32,8 @@ class Served(PythonModel):
         self.card = json.loads((bundle / "served.json").read_text(encoding="utf-8"))
         self.head = plugins.load("adaptation", self.card["adaptation"]).load(bundle / "head")
         self.encoder: Any = None
-        if self.card["reads"] == "row":
-            return  # the caller brings vectors
+        if self.card["reads"] == "row" or getattr(self.head, "tuned", None) is not None:
+            return  # the caller brings vectors, or the model sees the item with a network of its own
         options = dict(self.card["encoder"]["options"])
         if (bundle / "encoder").is_dir():
             options["model"] = str((bundle / "encoder").absolute())
@@ -55,19 +55,25 @@ class Served(PythonModel):
         Raises:
             UserError: The column is missing or holds something else.
         """
-        probabilities = self.head.probs(self._vectors(model_input))
+        probabilities = self.head.probs(self._features(model_input))
         return pd.DataFrame(probabilities, columns=list(self.head.class_ids), index=model_input.index)
 
-    def _vectors(self, frame: pd.DataFrame) -> Any:
+    def _features(self, frame: pd.DataFrame) -> Any:
+        import numpy as np
+
         from tailfirst.contracts import Media
 
         column = self.card["column"]
         values = frame[column].tolist()
         if column == "vector":
-            return _unit(values, self.card["dim"])
-        if column == "text":
-            return self.encoder.items([Media(str(row), text=value) for row, value in enumerate(values)])
-        return self.encoder.items([Media(str(row), data=_bytes(value)) for row, value in enumerate(values)])
+            return self.head.features(_unit(values, self.card["dim"]), None)
+        media = [
+            Media(str(row), text=value) if column == "text" else Media(str(row), data=_bytes(value))
+            for row, value in enumerate(values)
+        ]
+        nothing = np.zeros((len(media), 0), np.float32)
+        vectors = nothing if self.encoder is None else self.encoder.items(media)
+        return self.head.features(vectors, lambda rows: [media[row] for row in rows.tolist()])
 
 
 def _unit(values: list[Any], dim: int) -> Any:

@@ -5,12 +5,14 @@ threads. Model versions move by alias: `challenger` is the newest, `champion` pa
 back; the gate's record stands in the version's tags.
 """
 
+import json
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tailfirst.adaptation._tuned import CURVE
 from tailfirst.config import Settings
 from tailfirst.errors import Unavailable
 from tailfirst.paths import Workspace
@@ -130,6 +132,7 @@ class MlflowTracker:
         name = f"{candidate.name} {report.round_no:04d}"
         run = _runs.run(client, experiment, key, name, parent, tags, report.at)
         points = [Point(metric, value, report.n_labels) for metric, value in candidate.metrics.items()]
+        points += _losses(candidate.model)
         _runs.log(client, run, dict(candidate.params), points, report.at)
         _runs.log_dataset(client, run, report)
         if candidate.metrics_file is not None and candidate.metrics_file.exists():
@@ -168,6 +171,15 @@ def _holdout(client: "MlflowClient", version: "ModelVersion | None", folder: Pat
     if version is None or version.run_id is None:
         return None
     return Path(client.download_artifacts(version.run_id, version.tags["holdout"], str(folder)))
+
+
+def _losses(model: Path | None) -> list[Point]:
+    """The learning curve of a candidate that trains in epochs; step = epoch, over all stages."""
+    curve = None if model is None else model / CURVE
+    if curve is None or not curve.exists():
+        return []
+    epochs = json.loads(curve.read_text(encoding="utf-8"))
+    return [Point("train/loss", epoch["loss"], step) for step, epoch in enumerate(epochs, 1)]
 
 
 def _tags(report: RoundReport) -> dict[str, str]:

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,12 +19,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tailfirst import plugins
 from tailfirst.adaptation._linear import LinearModel
 from tailfirst.artifacts import atomic_folder
 from tailfirst.config import Settings
 from tailfirst.encoders import clip
 from tailfirst.trackers import EncoderReport, mlflow
 from tests.support import rounds_to_track as rounds
+from tests.support import tunable
 from tests.support.tiny_clip import make_tiny_clip
 
 WAIT_S = 120
@@ -110,6 +113,34 @@ def test_images_go_through_the_encoder_that_travels_with_the_model(ws):
     text = base64.b64encode(pictures[0]).decode()
     again = python_model.predict(None, pd.DataFrame({"image": [text]}))
     np.testing.assert_allclose(again.to_numpy()[0], as_bytes.to_numpy()[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("tower", ["full", "adapter"])
+def test_a_tuned_model_serves_pictures(ws, tower):
+    data = tunable.train_set(ws.root / "tiny")
+    options = {"model": str(ws.root / "tiny" / "clip"), "revision": None, "dtype": "float32", "batch": 8}
+    given = plugins.params("adaptation", "contrastive", {"tower": tower, "epochs": 2, "lr": 1e-3})
+    tuned = plugins.load("adaptation", "contrastive").fit(data, given, np.random.default_rng(0))
+    report = rounds.report(ws, 1, 0.5)
+    with atomic_folder(report.candidates[1].model) as made:
+        tuned.save(made)
+    chosen = replace(report.candidates[1], adaptation="contrastive")
+    encoder = EncoderReport("clip", data.encoder, options, "image", data.vectors.shape[1])
+    report = replace(report, encoder=encoder, class_ids=data.class_ids, candidates=(report.candidates[0], chosen))
+    folder = champion(ws, report)
+    shutil.rmtree(ws.root / "tiny" / "clip")  # what the model needs travels with it
+    media, _ = tunable.pictures(6, seed=4)
+    found = load(folder).predict(pd.DataFrame({"image": [one.data for one in media]}))
+    assert list(found.columns) == list(data.class_ids)
+    vectors = data.source.encoder().items(media)
+    features = tuned.features(vectors, lambda rows: [media[row] for row in rows])
+    np.testing.assert_allclose(found.to_numpy(), tuned.probs(features), atol=1e-5)
+    tracker = mlflow.load(ws, Settings(_env_file=None))
+    client = tracker.client()
+    run = client.get_model_version("trees", "1").run_id
+    assert [(m.step, m.value) for m in client.get_metric_history(run, "train/loss")] == [
+        (number, point.loss) for number, point in enumerate(tuned.curve, 1)
+    ]
 
 
 def free_port():
