@@ -1,5 +1,6 @@
 """A local Prefect server for as long as a campaign runs: the ephemeral mode loses records (docs/adr/0003)."""
 
+import logging
 import os
 import socket
 import subprocess
@@ -56,6 +57,12 @@ def running(root: Path, port: int | None = None) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/api"
     finally:
         _stop(process)
+
+
+def flush() -> None:
+    """Hand the flow run's last log lines to the server before it stops: they would be lost with an error at exit."""
+    for handler in logging.getLogger("prefect.flow_runs").handlers:
+        handler.flush()
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

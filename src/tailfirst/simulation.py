@@ -5,6 +5,7 @@ vary over seeds too), learns with the same adaptation, and gets perfect answers.
 """
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -50,6 +51,9 @@ class Point:
     scores: Scores | None
     classes_seen: int
     tail_bought: int  # labels of tail classes
+    label_entropy: float = 0.0  # of the labels' class distribution, over ln C: 1 = balanced
+    acquire_s: float = 0.0  # wall seconds that the choice took, the features of the pool included
+    adapt_s: float = 0.0  # wall seconds of the fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +75,48 @@ def simulate(
     seed: int,
     cold_start: str = "kmeans",
     pool_share: float = 0.8,
+    start: Ints | None = None,
 ) -> Curve:
     """A whole campaign with perfect answers: no audit, no control slice, no money.
 
+    Args:
+        world: The task.
+        strategy: Chooses the items.
+        adaptation: Fitted before the first and after every round.
+        rounds: How many.
+        budget: Items per round.
+        seed: Of the part of the pool, the picks and the fits.
+        cold_start: The strategy while there is no model.
+        pool_share: The part of the pool that this seed may buy from, (0, 1].
+        start: Rows of the part that are bought before the first round; None: none.
+
     Raises:
-        PoolExhausted: The part of the pool is smaller than rounds * budget.
+        PoolExhausted: The part of the pool is smaller than rounds * budget and the start.
     """
-    rows = _part(world, pool_share, seed)
-    bought = np.zeros(0, np.int64)
+    rows = part(world, pool_share, seed)
+    bought = np.zeros(0, np.int64) if start is None else start
+    clock = time.perf_counter
+    began = clock()
     model = _fit(world, bought, adaptation, seed)
-    points = [_point(world, bought, model)]
+    fitted = clock()
+    points = [replace(_point(world, bought, model), adapt_s=fitted - began)]
     for round_no in range(1, rounds + 1):
+        began = clock()
         free = rows[~np.isin(rows, bought)]
-        view = _view(world, free, bought, model)
-        picks = _select(view, strategy, cold_start, budget, [seed, PICKS, round_no])
+        picks = _select(_view(world, free, bought, model), strategy, cold_start, budget, [seed, PICKS, round_no])
+        chosen = clock()
         bought = np.concatenate([bought, free[picks]])
         model = _fit(world, bought, adaptation, seed)
-        points.append(_point(world, bought, model))
+        fitted = clock()
+        points.append(replace(_point(world, bought, model), acquire_s=chosen - began, adapt_s=fitted - chosen))
     return Curve(strategy.plugin, seed, tuple(points))
+
+
+def part(world: World, share: float, seed: int) -> Ints:
+    """Rows of the world that a seed may buy from, sorted: the same for every arm."""
+    order = _rows.by_id(world.item_ids)
+    size = round(share * len(order))
+    return np.sort(order[np.random.default_rng([seed, SUBPOOL]).choice(len(order), size, replace=False)])
 
 
 def random_control(world: World, bought: Sequence[int], adaptation: Plugin, seeds: Sequence[int]) -> list[list[Point]]:
@@ -104,13 +132,12 @@ def random_control(world: World, bought: Sequence[int], adaptation: Plugin, seed
     return result
 
 
-def _part(world: World, share: float, seed: int) -> Ints:
-    order = _rows.by_id(world.item_ids)
-    size = round(share * len(order))
-    return np.sort(order[np.random.default_rng([seed, SUBPOOL]).choice(len(order), size, replace=False)])
+def fit(world: World, bought: Ints, adaptation: Plugin, seed: int) -> Model:
+    """The model of bought rows and of what every arm starts with.
 
-
-def _fit(world: World, bought: Ints, adaptation: Plugin, seed: int) -> Model | None:
+    Raises:
+        Unavailable: The adaptation lacks what it needs; says what.
+    """
     known = world.known
     train = replace(
         known,
@@ -120,11 +147,15 @@ def _fit(world: World, bought: Ints, adaptation: Plugin, seed: int) -> Model | N
         source=_source(world, bought, seed),
     )
     rng = np.random.default_rng([seed, FIT])
+    fitted: Model = plugins.load("adaptation", adaptation.plugin).fit(train, adaptation.params("adaptation"), rng)
+    return fitted
+
+
+def _fit(world: World, bought: Ints, adaptation: Plugin, seed: int) -> Model | None:
     try:
-        fitted: Model = plugins.load("adaptation", adaptation.plugin).fit(train, adaptation.params("adaptation"), rng)
+        return fit(world, bought, adaptation, seed)
     except Unavailable:
         return None
-    return fitted
 
 
 def _source(world: World, bought: Ints, seed: int) -> Source | None:
@@ -153,8 +184,16 @@ def _point(world: World, bought: Ints, model: Model | None) -> Point:
     if model is not None:
         probs = model.probs(model.features(world.holdout, world.holdout_media))
         scores = values(summary.answers(world.holdout_ids, world.holdout_truth, probs, world.tail))
-    seen = np.unique(np.concatenate([world.truth[bought], world.known.classes[~world.known.retrieved]]))
-    return Point(seeds + len(bought), scores, len(seen), int(world.tail[world.truth[bought]].sum()))
+    labels = np.concatenate([world.truth[bought], world.known.classes[~world.known.retrieved]])
+    counts = np.bincount(labels, minlength=len(world.class_ids))
+    tail_bought = int(world.tail[world.truth[bought]].sum())
+    return Point(seeds + len(bought), scores, int((counts > 0).sum()), tail_bought, balance(counts))
+
+
+def balance(counts: Ints) -> float:
+    """Entropy of a class distribution over ln C: 1 = every class alike, 0 = one class, or nothing at all."""
+    shares = counts[counts > 0] / max(1, counts.sum())
+    return max(0.0, float(-(shares * np.log(shares)).sum() / np.log(len(counts)))) if len(counts) > 1 else 0.0
 
 
 def _view(world: World, free: Ints, bought: Ints, model: Model | None) -> PoolView:

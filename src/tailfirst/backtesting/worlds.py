@@ -1,0 +1,103 @@
+"""A task with its answers in memory: loaded once per process, known by the sha256 of what it holds."""
+
+import hashlib
+from dataclasses import fields, is_dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tailfirst import artifacts, backtest, config
+from tailfirst.backtesting.grid import Grid, Start
+from tailfirst.contracts import Ints, Media, Source
+from tailfirst.errors import StaleArtifact
+from tailfirst.paths import Workspace
+from tailfirst.simulation import World, part
+
+START = 14  # stream of random numbers, see simulation
+
+
+def read(root: Path) -> World:
+    """The world of a workspace as it is now.
+
+    Raises:
+        Unavailable: No oracle.
+    """
+    ws = Workspace(root)
+    return backtest.load_world(ws, config.load(ws.params))
+
+
+@lru_cache(maxsize=4)
+def load(root: Path, digest: str) -> World:
+    """The world of a workspace that has this digest; kept in memory.
+
+    Raises:
+        StaleArtifact: The workspace changed while the grid ran.
+    """
+    world = read(root)
+    if (found := digest_of(world)) != digest:
+        raise StaleArtifact(f"{root} changed while the grid ran: world {digest[:12]} is now {found[:12]}; run it again")
+    return world
+
+
+def digest_of(world: World) -> str:
+    """Hex sha256 of everything that a campaign can see: vectors, answers, open data, prototypes, classes."""
+    digest = hashlib.sha256()
+    _feed(digest, world)
+    return digest.hexdigest()
+
+
+def without_open_data(world: World) -> World:
+    """The same task when nothing is retrieved: no open rows in training, no caption counts; the tail stays the same."""
+    known = world.known
+    kept = np.flatnonzero(~known.retrieved)
+    narrowed = replace(
+        known,
+        vectors=known.vectors[kept],
+        classes=known.classes[kept],
+        retrieved=known.retrieved[kept],
+        source=None if known.source is None else _narrowed(known.source, kept),
+    )
+    return replace(world, known=narrowed, captions=np.zeros_like(world.captions))
+
+
+def starting(world: World, start: Start, share: float, seed: int) -> Ints:
+    """Rows that every arm of a seed has bought before the first round, in the order of the draw.
+
+    A class that has fewer items in the seed's part of the pool gives what it has.
+    """
+    rows = part(world, share, seed)
+    drawn = rows[np.random.default_rng([seed, START]).permutation(len(rows))]
+    if start.rule == "none" or start.labels is None:
+        return drawn[:0]
+    if start.rule == "random":
+        return drawn[: start.labels]
+    truth = world.truth[drawn]
+    return np.concatenate([drawn[truth == c][: start.labels] for c in range(len(world.class_ids))])
+
+
+def budget_of(grid: Grid, world: World) -> int:
+    """Labels per round."""
+    return len(world.class_ids) if grid.budget == "classes" else grid.budget
+
+
+def _narrowed(source: Source, kept: Ints) -> Source:
+    def media(rows: Ints) -> list[Media]:
+        return list(source.media(kept[rows]))
+
+    return replace(source, media=media)
+
+
+def _feed(digest: Any, value: Any) -> None:
+    """Arrays by dtype, shape and bytes, everything else as JSON; functions and places are no content."""
+    if isinstance(value, np.ndarray):
+        digest.update(f"{value.dtype.str}{value.shape}".encode() + np.ascontiguousarray(value).tobytes())
+    elif is_dataclass(value):
+        for field in fields(value):
+            digest.update(field.name.encode() + b"\0")
+            _feed(digest, getattr(value, field.name))
+    elif callable(value) or isinstance(value, Path):
+        digest.update(b"-")
+    else:
+        digest.update(artifacts.canonical_json(value).encode())

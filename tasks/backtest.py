@@ -1,0 +1,46 @@
+"""A grid's steps as tasks. Finished cells lie in files of their own, so nothing is cached here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+
+from tailfirst.backtesting import logged, run, tables
+from tailfirst.backtesting.cells import Cell
+from tailfirst.backtesting.results import Results
+from tailfirst.backtesting.run import Opened, Plan
+from tailfirst.backtesting.workers import Done
+from tailfirst.config import Settings
+from tailfirst.context import utc_now
+from tailfirst.paths import Workspace
+from tailfirst.trackers import _backtest
+from tasks.policy import EFFECT
+
+
+@task(name="open-task", version="1", cache_policy=EFFECT, task_run_name="open-{name}")
+def open_task(planned: Plan, name: str) -> Opened:
+    """Make or open a task and measure its pool."""
+    return run.open_task(planned, name, Settings())
+
+
+@task(name="run-cells", version="1", cache_policy=EFFECT)
+def run_cells(
+    planned: Plan, todo: tuple[Cell, ...], jobs: int, done: Callable[[Done], None]
+) -> tuple[tuple[str, str], ...]:
+    """Run the missing cells in processes; names and errors of those that failed."""
+    return run.run(planned, todo, jobs, done)
+
+
+@task(name="write-results", version="1", cache_policy=EFFECT)
+def write_results(results: Results, out: Path) -> Path:
+    """Tables, CSV files and charts, and the tables as an artifact."""
+    folder = run.write(results, out)
+    create_markdown_artifact(markdown=tables.markdown(results), key=f"backtest-{results.grid.name}")
+    return folder
+
+
+@task(name="log-cells", version="1", cache_policy=EFFECT)
+def log_cells(results: Results, root: Path) -> str:
+    """Every cell as a run of the tracker."""
+    return _backtest.log_grid(Workspace(root), Settings(), logged.grid_report(results, utc_now()))
