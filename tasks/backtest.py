@@ -6,7 +6,7 @@ from pathlib import Path
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from tailfirst.backtesting import logged, run, tables
+from tailfirst.backtesting import logged, pages, run
 from tailfirst.backtesting.cells import Cell
 from tailfirst.backtesting.results import Results
 from tailfirst.backtesting.run import Opened, Plan
@@ -36,7 +36,7 @@ def run_cells(
 def write_results(results: Results, out: Path) -> Path:
     """Tables, CSV files and charts, and the tables as an artifact."""
     folder = run.write(results, out)
-    create_markdown_artifact(markdown=tables.markdown(results), key=f"backtest-{results.grid.name}")
+    create_markdown_artifact(markdown=pages.markdown(results), key=f"backtest-{results.grid.name}")
     return folder
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tailfirst import __version__, artifacts, gitrepo
-from tailfirst.backtesting import builders, cells, plots, tables, workers, worlds
+from tailfirst.backtesting import builders, cells, pages, plots, tables, workers, worlds
 from tailfirst.backtesting.arms import Arm, arms_of, reference_of
 from tailfirst.backtesting.cells import Cell
 from tailfirst.backtesting.grid import Grid, load
@@ -135,8 +135,8 @@ def write(results: Results, out: Path) -> Path:
     """
     folder = out / results.grid.name
     texts = {
-        "README.md": tables.markdown(results),
-        "timing.md": tables.timing(results),
+        "README.md": pages.markdown(results),
+        "timing.md": pages.timing(results),
         "points.csv": tables.csv_text(results.origin, tables.points(results)),
         "summary.csv": tables.csv_text(results.origin, tables.summary(results)),
         "seconds.csv": tables.csv_text(results.origin, tables.seconds(results)),
