@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tailfirst import plugins
 from tailfirst.acquisition import _rows
 from tailfirst.config import Plugin
-from tailfirst.contracts import Floats, Ids, Ints, Media, MediaOf, Model, PoolView, Source, TrainSet, Vectors
+from tailfirst.contracts import Floats, Ids, Ints, Media, MediaOf, Model, PoolView, Selection, Source, TrainSet, Vectors
 from tailfirst.errors import Unavailable
 from tailfirst.evaluation import summary
 from tailfirst.evaluation.intervals import values
@@ -57,12 +57,21 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Bought:
+    """What one round bought, in buying order."""
+
+    item_ids: Ids  # (B,)
+    chances: Floats  # (B,) inclusion probabilities, NaN = deterministic pick
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
-    """One arm with one seed; the first point is the one before any purchase."""
+    """One arm with one seed; the first point is the one before any round."""
 
     strategy: str
     seed: int
     points: tuple[Point, ...]
+    rounds: tuple[Bought, ...] = ()
 
 
 def simulate(
@@ -100,16 +109,18 @@ def simulate(
     model = _fit(world, bought, adaptation, seed)
     fitted = clock()
     points = [replace(_point(world, bought, model), adapt_s=fitted - began)]
+    selected = []
     for round_no in range(1, rounds + 1):
         began = clock()
         free = rows[~np.isin(rows, bought)]
         picks = _select(_view(world, free, bought, model), strategy, cold_start, budget, [seed, PICKS, round_no])
         chosen = clock()
-        bought = np.concatenate([bought, free[picks]])
+        selected.append(Bought(world.item_ids[free[picks.rows]], picks.inclusion_probabilities))
+        bought = np.concatenate([bought, free[picks.rows]])
         model = _fit(world, bought, adaptation, seed)
         fitted = clock()
         points.append(replace(_point(world, bought, model), acquire_s=chosen - began, adapt_s=fitted - chosen))
-    return Curve(strategy.plugin, seed, tuple(points))
+    return Curve(strategy.plugin, seed, tuple(points), tuple(selected))
 
 
 def part(world: World, share: float, seed: int) -> Ints:
@@ -224,14 +235,14 @@ def _view(world: World, free: Ints, bought: Ints, model: Model | None) -> PoolVi
     )
 
 
-def _select(view: PoolView, strategy: Plugin, cold_start: str, budget: int, stream: list[int]) -> Ints:
+def _select(view: PoolView, strategy: Plugin, cold_start: str, budget: int, stream: list[int]) -> Selection:
     for plugin in (strategy, Plugin(plugin=cold_start)):
         try:
             module, options = plugins.load("acquisition", plugin.plugin), plugin.params("acquisition")
-            rows: Ints = module.select(view, budget, options, np.random.default_rng(stream)).rows
+            selection: Selection = module.select(view, budget, options, np.random.default_rng(stream))
         except Unavailable:
             if view.probs is not None:
                 raise
             continue
-        return rows
+        return selection
     raise Unavailable(f"neither {strategy.plugin} nor {cold_start} can choose without a model")

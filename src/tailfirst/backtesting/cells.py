@@ -16,7 +16,7 @@ from tailfirst.code_digest import source_digest
 from tailfirst.config import Plugin
 from tailfirst.errors import StaleArtifact, Unavailable
 from tailfirst.evaluation.metrics import NAMES
-from tailfirst.simulation import Curve, Point, World, fit, part, simulate
+from tailfirst.simulation import Bought, Curve, Point, World, fit, part, simulate
 
 CODE = (
     "acquisition", "adaptation", "evaluation/metrics.py", "evaluation/summary.py", "simulation.py", "vectors.py",
@@ -54,6 +54,7 @@ class Cell:
             "rounds": self.rounds,
             "budget": self.budget,
             "pool_share": grid.pool_share,
+            "noise": grid.noise,
             "start": grid.start.model_dump(mode="json"),
             "cold_start": grid.cold_start,
         }
@@ -106,6 +107,7 @@ def run(cell: Cell, folder: Path) -> dict[str, Any]:
     if not cell.arm.retrieval:
         world = worlds.without_open_data(world)
     start = worlds.starting(world, cell.grid.start, cell.grid.pool_share, cell.seed)
+    world = worlds.with_mistakes(world, cell.grid.noise, cell.seed)
     curve = simulate(
         world,
         cell.arm.acquisition,
@@ -118,7 +120,12 @@ def run(cell: Cell, folder: Path) -> dict[str, Any]:
         start=start,
     )
     _measured(world, cell, curve)
-    result = {"key": cell.key, "points": [_point(p) for p in curve.points]}
+    result = {
+        "key": cell.key,
+        "points": [_point(p) for p in curve.points],
+        "start": world.item_ids[start].tolist(),
+        "rounds": [_bought(one) for one in curve.rounds],
+    }
     artifacts.write_json(place(folder, cell), result)
     shutil.rmtree(scratch, ignore_errors=True)
     return result
@@ -131,6 +138,12 @@ def _measured(world: World, cell: Cell, curve: Curve) -> None:
             fit(world, part(world, cell.grid.pool_share, cell.seed)[: cell.budget], cell.arm.adapting, cell.seed)
         except Unavailable as error:
             raise Unavailable(f"{cell.arm.adapting.plugin} cannot be fitted on {cell.task}: {error}") from error
+
+
+def _bought(one: Bought) -> dict[str, Any]:
+    """Items in buying order; one chance for all where it was uniform, null where the pick was deterministic."""
+    chances = [None if np.isnan(c) else float(c) for c in one.chances]
+    return {"items": one.item_ids.tolist(), "chances": chances[0] if len(set(chances)) == 1 else chances}
 
 
 def _described(kind: str, plugin: Plugin) -> dict[str, Any]:

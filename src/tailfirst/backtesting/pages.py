@@ -48,7 +48,7 @@ def _protocol(results: Results) -> str:
     grid = results.grid
     size = "one label per class" if grid.budget == "classes" else f"{grid.budget} labels"
     return (
-        f"{grid.rounds} rounds of {size}, each seed on its own {grid.pool_share:.0%} of the pool, perfect answers, "
+        f"{grid.rounds} rounds of {size}, each seed on its own {grid.pool_share:.0%} of the pool, {_answers(results)}, "
         f"start: {_start(results)}. Means over seeds with {grid.level:.0%} t intervals; differences are paired over "
         "seeds. `open`: retrieved open data train and count; `closed`: none. AULC: mean height of the learning curve. "
         "`saved`: labels saved against random until the target; a curve that never gets there counts with its end."
@@ -119,6 +119,11 @@ def _efficiency(results: Results, arms: Sequence[Arm], found: Mapping[str, Curve
 
 def _named(arm: Arm) -> str:
     return f"{arm.name} ({arm.profile})" if arm.profile else arm.name
+
+
+def _answers(results: Results) -> str:
+    share = results.grid.noise
+    return f"{share:.0%} of the answers name the most similar class" if share else "perfect answers"
 
 
 def _start(results: Results) -> str:

@@ -15,7 +15,7 @@ from tailfirst.errors import StaleArtifact
 from tailfirst.paths import Workspace
 from tailfirst.simulation import World, part
 
-START = 14  # stream of random numbers, see simulation
+START, MISTAKES = 14, 15  # streams of random numbers, see simulation
 
 
 def read(root: Path) -> World:
@@ -75,6 +75,32 @@ def starting(world: World, start: Start, share: float, seed: int) -> Ints:
         return drawn[: start.labels]
     truth = world.truth[drawn]
     return np.concatenate([drawn[truth == c][: start.labels] for c in range(len(world.class_ids))])
+
+
+def with_mistakes(world: World, share: float, seed: int) -> World:
+    """The same task with answers of which a random share names the most similar other class (asymmetric noise).
+
+    Similar: the largest cosine between the mean vectors of the classes' items. The holdout stays right.
+    """
+    if share == 0:
+        return world
+    order = np.argsort(world.item_ids, kind="stable")
+    wrong = np.zeros(len(order), np.bool_)
+    wrong[order] = np.random.default_rng([seed, MISTAKES]).random(len(order)) < share
+    nearest = _nearest(world)
+    return replace(world, truth=np.where(wrong, nearest[world.truth], world.truth))
+
+
+def _nearest(world: World) -> Ints:
+    """(C,) the most similar other class that has items; a class without items is its own."""
+    count = len(world.class_ids)
+    sums = np.zeros((count, world.vectors.shape[1]))
+    np.add.at(sums, world.truth, world.vectors)
+    means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    there = np.bincount(world.truth, minlength=count) > 0
+    close = np.where(there[None, :] & ~np.eye(count, dtype=np.bool_), means @ means.T, -np.inf)
+    found: Ints = np.where(there & (there.sum() > 1), close.argmax(axis=1), np.arange(count))
+    return found
 
 
 def budget_of(grid: Grid, world: World) -> int:
