@@ -74,9 +74,7 @@ class Grid(Section):
     budget: int | Literal["classes"] = "classes"  # labels per round; classes: one per class
     pool_share: float = Field(0.8, gt=0, le=1)  # of the pool; each seed has its own part
     start: Start = Start()
-    noise: float = Field(
-        0.0, ge=0, le=0.5
-    )  # share of answers that name the most similar class instead
+    noise: float = Field(0.0, ge=0, le=0.5)  # share of answers that name the most similar class instead
     cold_start: str = "kmeans"  # strategy while there is no model
     targets: dict[str, float] = Field(default_factory=dict)  # metric -> level; default: where random ends
     price: Decimal = Field(Decimal("0.05"), ge=0)  # of one label
