@@ -11,7 +11,7 @@ import numpy as np
 from tailfirst import artifacts
 from tailfirst.backtesting import worlds
 from tailfirst.backtesting.arms import Arm
-from tailfirst.backtesting.grid import Grid
+from tailfirst.backtesting.grid import Grid, Source
 from tailfirst.code_digest import source_digest
 from tailfirst.config import Plugin
 from tailfirst.errors import StaleArtifact, Unavailable
@@ -54,10 +54,16 @@ class Cell:
             "rounds": self.rounds,
             "budget": self.budget,
             "pool_share": grid.pool_share,
+            "long_tail": None if self.source.long_tail is None else self.source.long_tail.model_dump(mode="json"),
             "noise": grid.noise,
             "start": grid.start.model_dump(mode="json"),
             "cold_start": grid.cold_start,
         }
+
+    @property
+    def source(self) -> Source:
+        """Where the task comes from."""
+        return self.grid.tasks[self.task]
 
     @property
     def name(self) -> str:
@@ -103,7 +109,7 @@ def run(cell: Cell, folder: Path) -> dict[str, Any]:
         PoolExhausted: The part of the pool is too small.
     """
     scratch = folder.parent / "scratch" / cell.identity
-    world = _with_scratch(worlds.load(cell.root, cell.digest), scratch)
+    world = worlds.long_tailed(_with_scratch(worlds.load(cell.root, cell.digest), scratch), cell.source.long_tail)
     if not cell.arm.retrieval:
         world = worlds.without_open_data(world)
     start = worlds.starting(world, cell.grid.start, cell.grid.pool_share, cell.seed)

@@ -16,11 +16,20 @@ LABEL = r"^[a-z0-9][a-z0-9_.-]{0,39}$"
 BUILDERS = ("demo", "banking77", "caltech101")
 
 
+class LongTail(Section):
+    """A balanced task made long-tailed: pool and caption counts fall exponentially over classes in a drawn order."""
+
+    imbalance: float = Field(ge=1)  # items (and captions) of the most frequent class over those of the rarest
+    captions: int = Field(2000, ge=0)  # matching captions of the most frequent class
+    seed: int = Field(0, ge=0)  # of the order of the classes and of the items that stay; the same for all arms
+
+
 class Source(Section):
     """Where a task comes from: a workspace with an oracle, or a builder that makes one."""
 
     folder: Path | None = None  # relative to --root
     builder: Literal["demo", "banking77", "caltech101"] | None = None
+    long_tail: LongTail | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -148,7 +157,13 @@ def load(path: Path) -> Grid:
     return grid
 
 
-MODELS: dict[str, type[BaseModel]] = {"tasks": Source, "start": Start, "arms": ArmOf, "profiles": Profile}
+MODELS: dict[str, type[BaseModel]] = {
+    "tasks": Source,
+    "long_tail": LongTail,
+    "start": Start,
+    "arms": ArmOf,
+    "profiles": Profile,
+}
 
 
 def _explain(mistake: Any) -> str:
@@ -158,7 +173,7 @@ def _explain(mistake: Any) -> str:
     if mistake["type"] == "missing":
         return f"{place} is missing"
     if mistake["type"] == "extra_forbidden":
-        within = MODELS.get(str(mistake["loc"][0]), Grid) if len(mistake["loc"]) > 1 else Grid
+        within = next((MODELS[part] for part in reversed(mistake["loc"][:-1]) if part in MODELS), Grid)
         return f"no key {place}; known keys here: {_keys(within)}"
     found = "" if isinstance(mistake["input"], dict) else f" (found {mistake['input']!r})"
     return f"{place}: {said}{found}"

@@ -56,12 +56,13 @@ def _protocol(results: Results) -> str:
 
 
 def _task(results: Results, task: str) -> list[str]:
-    found = results.of(task)
+    found, law = results.of(task), results.grid.tasks[task].long_tail
     arms = arms_in(results, found)
     before, labels = _first(found), _mean_labels(found)
     charts = "".join(f"![{SHORT[name]}]({task}-{name}.svg) " for name in SHOWN).strip()
+    drawn = "" if law is None else f" Pool and caption counts are drawn with an imbalance of {law.imbalance:g}."
     return [
-        f"After {labels} labels ({_cost(results, found)} {results.grid.currency}); {before}.",
+        f"After {labels} labels ({_cost(results, found)} {results.grid.currency}); {before}.{drawn}",
         "",
         *_table(_levels(results, arms, found)),
         "",

@@ -70,7 +70,8 @@ def open_task(planned: Plan, task: str, settings: Settings) -> Opened:
     """
     grid = planned.grid
     ws, _ = builders.open_task(task, grid.tasks[task], planned.root, settings)
-    world = worlds.read(ws.root)
+    whole = worlds.read(ws.root)
+    world = worlds.long_tailed(whole, grid.tasks[task].long_tail)
     budget = worlds.budget_of(grid, world)
     size = round(grid.pool_share * len(world.item_ids))
     first = max(len(worlds.starting(world, grid.start, grid.pool_share, seed)) for seed in grid.seeds)
@@ -79,7 +80,7 @@ def open_task(planned: Plan, task: str, settings: Settings) -> Opened:
             f"task {task}: {grid.rounds} rounds of {budget} labels and a start of {first} need "
             f"{grid.rounds * budget + first} items, a seed's part of the pool has {size}"
         )
-    return Opened(task, ws.root, worlds.digest_of(world), budget)
+    return Opened(task, ws.root, worlds.digest_of(whole), budget)
 
 
 def cells_of(planned: Plan, opened: Sequence[Opened]) -> tuple[Cell, ...]:

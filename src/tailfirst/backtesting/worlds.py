@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from tailfirst import artifacts, backtest, config
-from tailfirst.backtesting.grid import Grid, Start
-from tailfirst.contracts import Ints, Media, Source
+from tailfirst.backtesting.grid import Grid, LongTail, Start
+from tailfirst.contracts import Ints, MediaOf, Source
 from tailfirst.errors import StaleArtifact
+from tailfirst.evaluation.metrics import tail_classes
 from tailfirst.paths import Workspace
 from tailfirst.simulation import World, part
 
-START, MISTAKES = 14, 15  # streams of random numbers, see simulation
+START, MISTAKES, LONG_TAIL = 14, 15, 16  # streams of random numbers, see simulation
+TAIL_SHARE = 1 / 3  # of the classes, as in config.Evaluation
 
 
 def read(root: Path) -> World:
@@ -77,6 +79,32 @@ def starting(world: World, start: Start, share: float, seed: int) -> Ints:
     return np.concatenate([drawn[truth == c][: start.labels] for c in range(len(world.class_ids))])
 
 
+def long_tailed(world: World, law: LongTail | None) -> World:
+    """The task with a long tail: rank r of C classes keeps imbalance^(-r / (C - 1)) of the largest class's items.
+
+    The caption counts follow the same law, and the rarest third by them is the tail. The holdout stays as it is.
+    """
+    if law is None:
+        return world
+    rng, count = np.random.default_rng([law.seed, LONG_TAIL]), len(world.class_ids)
+    share = law.imbalance ** (-np.argsort(rng.permutation(count)) / max(1, count - 1))
+    order = np.argsort(world.item_ids, kind="stable")
+    drawn = order[rng.permutation(len(order))]
+    sizes = np.bincount(world.truth, minlength=count)
+    wanted = np.maximum(1, np.round(share * sizes.max())).astype(np.int64)
+    kept = np.sort(np.concatenate([drawn[world.truth[drawn] == c][: wanted[c]] for c in range(count)]))
+    captions = np.round(law.captions * share)
+    return replace(
+        world,
+        item_ids=world.item_ids[kept],
+        vectors=world.vectors[kept],
+        truth=world.truth[kept],
+        media=None if world.media is None else _chosen(world.media, kept),
+        captions=captions,
+        tail=tail_classes(captions, world.class_ids, TAIL_SHARE) if law.captions else world.tail,
+    )
+
+
 def with_mistakes(world: World, share: float, seed: int) -> World:
     """The same task with answers of which a random share names the most similar other class (asymmetric noise).
 
@@ -109,10 +137,11 @@ def budget_of(grid: Grid, world: World) -> int:
 
 
 def _narrowed(source: Source, kept: Ints) -> Source:
-    def media(rows: Ints) -> list[Media]:
-        return list(source.media(kept[rows]))
+    return replace(source, media=_chosen(source.media, kept))
 
-    return replace(source, media=media)
+
+def _chosen(media: MediaOf, kept: Ints) -> MediaOf:
+    return lambda rows: media(kept[rows])
 
 
 def _feed(digest: Any, value: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tailfirst import artifacts
 from tailfirst.backtesting import cells, run, worlds
-from tailfirst.backtesting.grid import Start
+from tailfirst.backtesting.grid import LongTail, Source, Start
 from tailfirst.errors import PoolExhausted, StaleArtifact, TaskFolderError, Unavailable
 from tailfirst.paths import Workspace
 from tests.support import embedded, grids
@@ -77,7 +77,7 @@ def test_only_random_picks_have_a_chance(tmp_path):
 
 def test_what_changes_a_cell_changes_its_name(tmp_path):
     found, (cell, *_) = planned(tmp_path)
-    grid = cell.grid
+    grid, long = cell.grid, Source(folder=tmp_path, long_tail=LongTail(imbalance=5))
     others = [
         replace(cell, seed=9),
         replace(cell, rounds=3),
@@ -86,11 +86,12 @@ def test_what_changes_a_cell_changes_its_name(tmp_path):
         replace(cell, code="0" * 64),
         replace(cell, arm=replace(cell.arm, retrieval=False)),
         replace(cell, grid=grid.model_copy(update={"noise": 0.1})),
+        replace(cell, grid=grid.model_copy(update={"tasks": {"trees": long}})),
         replace(cell, grid=grid.model_copy(update={"pool_share": 0.5})),
         replace(cell, grid=grid.model_copy(update={"start": Start(rule="random", labels=4)})),
     ]
     assert len({one.identity for one in (cell, *others)}) == 1 + len(others)
-    same = replace(cell, task="t", arm=replace(cell.arm, strategy="another label", profile="p"))
+    same = replace(cell, arm=replace(cell.arm, strategy="another label", profile="p"))
     assert same.identity == cell.identity
     assert found.folder == tmp_path / "work" / "backtest" / "small" / "cells"
 
@@ -116,6 +117,22 @@ def test_without_open_data_nothing_retrieved_is_left_but_the_tail_is_the_same(tm
     assert len(bare.known.vectors) == len(bare.known.classes) == 0
     assert bare.captions.tolist() == [0] * 8
     assert (bare.tail == world.tail).all()
+
+
+def test_a_long_tail_follows_its_law(tmp_path):
+    ws, _ = embedded.build(tmp_path)
+    world = worlds.read(ws.root)
+    found = worlds.long_tailed(world, LongTail(imbalance=16, captions=1600, seed=1))
+    sizes, before = (np.bincount(w.truth, minlength=8) for w in (found, world))
+    law = 16.0 ** (-np.arange(8) / 7)
+    by_rank = np.argsort(-found.captions)
+    assert found.captions[by_rank].tolist() == np.round(1600 * law).tolist()
+    assert (sizes == np.minimum(before, np.round(before.max() * law[np.argsort(by_rank)]))).all()
+    assert set(np.flatnonzero(found.tail)) == set(by_rank[-3:])
+    assert set(found.item_ids) < set(world.item_ids)
+    row = np.flatnonzero(world.item_ids == found.item_ids[5])[0]
+    assert (found.vectors[5] == world.vectors[row]).all()
+    assert worlds.long_tailed(world, None) is world
 
 
 def test_mistakes_name_the_most_similar_class(tmp_path):

@@ -73,6 +73,10 @@ PAIR = {"strategy": "margin", "adaptation": "linear_probe"}
 BAD = {
     "unknown key": ({"roundz": 3}, "no key roundz; known keys here: name, tasks, strategies"),
     "unknown key inside": ({"start": {"rule": "random", "label": 3}}, r"start\.label; known keys here: rule, labels"),
+    "unknown key deep inside": (
+        {"tasks": {"a": {"builder": "demo", "long_tail": {"imbalance": 5, "law": "zipf"}}}},
+        r"tasks\.a\.long_tail\.law; known keys here: imbalance, captions, seed",
+    ),
     "unknown strategy": ({"strategies": {"a": {"plugin": "margn"}}}, "no 'margn'; known: .*margin"),
     "unknown option": ({"strategies": {"a": {"plugin": "tail_first", "w": 1}}}, r"w: .*known keys of .*tail_first"),
     "unknown adaptation": ({"adaptations": {"a": {"plugin": "probe"}}}, "no 'probe'; known: .*linear_probe"),
