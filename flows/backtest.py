@@ -51,8 +51,9 @@ def _main(grid: Path, root: Path, out: Path, jobs: int | None) -> int:
     os.environ.update(server.environment(root))
     with _server(root):
         results = _run(grid, root, out, jobs or run.default_jobs())
-    for name, error in results.failed:
-        sys.stderr.write(f"failed: {name}: {error}\n")
+    for error, names in results.failures().items():
+        more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+        sys.stderr.write(f"failed: {names[0]}{more}: {error}\n")
     if results.failed:
         sys.stderr.write(f"{len(results.failed)} cell(s) failed; the others are kept and are in the tables\n")
     sys.stdout.write(f"{out / results.grid.name / 'README.md'}\n")

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,12 @@ def code_digest() -> str:
     return source_digest(CODE)
 
 
+@cache
+def own_code() -> str:
+    """The digest of the source that this process has loaded, taken when its first cell begins."""
+    return code_digest()
+
+
 def place(folder: Path, cell: Cell) -> Path:
     """The cell's file."""
     return folder / f"{cell.identity}.json"
@@ -105,9 +112,12 @@ def run(cell: Cell, folder: Path) -> dict[str, Any]:
     """Simulate the campaign and write the cell's file whole or not at all.
 
     Raises:
+        StaleArtifact: The source or the task changed while the grid ran.
         Unavailable: The adaptation or the strategy lacks what it needs on this task.
         PoolExhausted: The part of the pool is too small.
     """
+    if own_code() != cell.code:
+        raise StaleArtifact("the source changed while the grid ran; run it again")
     scratch = folder.parent / "scratch" / cell.identity
     world = worlds.long_tailed(_with_scratch(worlds.load(cell.root, cell.digest), scratch), cell.source.long_tail)
     if not cell.arm.retrieval:

@@ -25,7 +25,8 @@ def markdown(results: Results) -> str:
     for task in results.tasks:
         parts += ["", f"## {task}", "", *_task(results, task)]
     if results.failed:
-        parts += ["", "## Failed cells", "", *(f"- {name}: {error.splitlines()[-1]}" for name, error in results.failed)]
+        told = [f"- {', '.join(names)}: {error.splitlines()[-1]}" for error, names in results.failures().items()]
+        parts += ["", "## Failed cells", "", *told]
     return "\n".join(parts) + "\n"
 
 

@@ -63,6 +63,13 @@ class Results:
             for name, rows in found.items()
         }
 
+    def failures(self) -> dict[str, list[str]]:
+        """Error -> names of the cells that it stopped."""
+        found: dict[str, list[str]] = {}
+        for name, error in self.failed:
+            found.setdefault(error, []).append(name)
+        return found
+
     def control(self, arm: Arm) -> Arm:
         """The random arm with the same adaptation and open data."""
         return control_of(arm, self.arms)

@@ -213,6 +213,13 @@ def test_what_cannot_run_is_said_before_anything_runs(tmp_path):
         run.open_task(found, "trees", grids.settings())
 
 
+def test_source_that_changed_meanwhile_is_not_taken_for_the_old(tmp_path):
+    found, (cell, *_) = planned(tmp_path)
+    with pytest.raises(StaleArtifact, match="the source changed"):
+        cells.run(replace(cell, code="0" * 64), found.folder)
+    assert not found.folder.exists()
+
+
 def test_a_file_that_holds_another_cell_is_refused(tmp_path):
     found, (cell, *_) = planned(tmp_path)
     cells.run(cell, found.folder)
