@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
+from uuid import UUID
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 
 from tailfirst.backtesting import logged, pages, run
 from tailfirst.backtesting.cells import Cell
@@ -28,8 +30,20 @@ def open_task(planned: Plan, name: str) -> Opened:
 def run_cells(
     planned: Plan, todo: tuple[Cell, ...], jobs: int, done: Callable[[Done], None]
 ) -> tuple[tuple[str, str], ...]:
-    """Run the missing cells in processes; names and errors of those that failed."""
-    return run.run(planned, todo, jobs, done)
+    """Run the missing cells in processes, with a progress artifact; names and errors of those that failed."""
+    key = f"backtest-{planned.grid.name}-cells"
+    shown = cast("UUID", create_progress_artifact(progress=0.0, key=key, description=f"{len(todo)} cells"))
+    ended = 0
+
+    def count(one: Done) -> None:
+        nonlocal ended
+        ended += 1
+        update_progress_artifact(artifact_id=shown, progress=100 * ended / len(todo))
+        done(one)
+
+    failed = run.run(planned, todo, jobs, count)
+    update_progress_artifact(artifact_id=shown, progress=100.0)
+    return failed
 
 
 @task(name="write-results", version="1", cache_policy=EFFECT)
