@@ -55,11 +55,10 @@ def test_differences_are_paired_by_seed_whatever_the_order():
 
 
 def test_savings_count_an_unreached_target_with_the_end_of_the_curve():
-    quick = arm([1, 2], [[0, 100]] * 2, [[0, 1.0], [0, 1.0]])  # 0.5 at 50 labels
-    slow = arm([1, 2], [[0, 100]] * 2, [[0, 0.5], [0, 0.4]])  # 0.5 at 100; never
-    found = c.savings(quick, slow, "accuracy", 0.5, 0.95)
-    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
-    assert c.savings(slow, quick, "accuracy", 0.5, 0.95).value == pytest.approx(-1.0)
+    quick = arm([1, 2], [[0, 100], [0, 300]], [[0, 1.0], [0, 2.0]])  # 0.5 at 50 and at 75 labels
+    slow = arm([1, 2], [[0, 100], [0, 300]], [[0, 0.5], [0, 0.4]])  # 0.5 at 100; never: 300
+    assert c.savings(quick, slow, "accuracy", 0.5, 0.95).value == pytest.approx((1 / 2 + 3 / 4) / 2)
+    assert c.savings(slow, quick, "accuracy", 0.5, 0.95).value == pytest.approx((-1 - 3) / 2)
     assert c.savings(quick, slow, "accuracy", 0.0, 0.95) is None  # the control is there before it buys anything
 
 
