@@ -59,12 +59,13 @@ def run_all(todo: Sequence[Cell], folder: Path, jobs: int, done: Callable[[Done]
     workers: list[_Worker] = []
     try:
         while waiting or any(worker.cell for worker in workers):
-            while waiting and len(workers) < jobs:
+            while waiting and len(workers) < min(jobs, len(todo)):
                 workers.append(_start(folder))
             for worker in workers:
                 if worker.cell is None and waiting:
                     worker.cell = waiting.pop()
-                    worker.pipe.send(worker.cell)
+                    with suppress(BrokenPipeError):  # it died while it was idle: told below, as any other death
+                        worker.pipe.send(worker.cell)
             busy = [worker for worker in workers if worker.cell is not None]
             ready = wait([worker.pipe for worker in busy])
             for worker in busy:

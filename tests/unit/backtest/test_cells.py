@@ -1,5 +1,6 @@
 """Cells: what names them, what they hold, what is run again, and what a failure costs."""
 
+import csv
 import json
 from dataclasses import replace
 
@@ -43,6 +44,31 @@ def test_a_grid_is_run_once_and_its_files_say_where_they_come_from(done):
         assert str(root).encode() not in data
     assert grids.run_all(path, root, root / "out")[2] == []
     assert grids.tables(root / "out") == before
+
+
+def test_the_tables_say_what_the_points_say(done):
+    folder = done[0] / "out" / "small"
+    points, summary = (read_csv(folder / name) for name in ("points.csv", "summary.csv"))
+    margin, random = (
+        [float(row["accuracy"]) for row in points if (row["strategy"], row["round"]) == (name, "2")]
+        for name in ("margin", "random")
+    )
+    row = next(row for row in summary if (row["strategy"], row["round"]) == ("margin", "2"))
+    half = 12.7062 * np.std(margin, ddof=1) / np.sqrt(2)  # t(0.975) with one degree of freedom
+    low, high = np.mean(margin) - half, np.mean(margin) + half
+    assert [float(row[n]) for n in ("accuracy", "accuracy_low", "accuracy_high")] == pytest.approx(
+        [np.mean(margin), low, high], abs=2e-5
+    )
+    assert float(row["accuracy_minus_random"]) == pytest.approx(np.mean(margin) - np.mean(random), abs=2e-6)
+    assert (row["labels"], row["seeds"]) == ("32", "2")
+    page = (folder / "README.md").read_text()
+    assert f"| margin/linear_probe/open | 2 | {np.mean(margin):.3f} [{low:.3f}, {high:.3f}] |" in page
+    assert {row["cost"] for row in points if row["round"] == "2"} == {"1.60"}
+
+
+def read_csv(path):
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    return list(csv.DictReader(lines))
 
 
 def test_an_interrupted_grid_ends_with_the_same_tables(done):
