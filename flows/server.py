@@ -51,7 +51,8 @@ def running(root: Path, port: int | None = None) -> Iterator[str]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-        process = subprocess.Popen(command, env=env, stdout=out, stderr=out)
+        # A session of its own: Ctrl-C reaches the flow alone, which then tells the server how it ended.
+        process = subprocess.Popen(command, env=env, stdout=out, stderr=out, start_new_session=True)
     try:
         _wait(process, port, log)
         yield f"http://127.0.0.1:{port}/api"

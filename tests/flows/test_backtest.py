@@ -32,25 +32,33 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def kill_after(root: Path, process: subprocess.Popen[str], number: int) -> None:
-    """SIGKILL as soon as that many cells are finished."""
+def wait_for(root: Path, process: subprocess.Popen[str], number: int) -> None:
+    """Until that many cells are finished."""
     deadline = time.monotonic() + 240
     while len(list((root / CELLS).glob("*.json"))) < number:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.002)
+
+
+def kill_after(root: Path, process: subprocess.Popen[str], number: int) -> None:
+    """SIGKILL as soon as that many cells are finished."""
+    wait_for(root, process, number)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
 
 
-def alive_in_group(group: int) -> bool:
-    """Whether a process of a session's group is left."""
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def nobody_left(group: int, within_s: float = 30) -> bool:
+    """Whether all processes of a session's group have ended, or end soon."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @pytest.mark.slow
@@ -65,10 +73,7 @@ def test_killed_twice_a_grid_ends_with_the_same_tables_and_no_cell_is_run_again(
     for number in (1, 6):
         process = typed(broken, prefect_env)
         kill_after(broken, process, number)
-        deadline = time.monotonic() + 30
-        while alive_in_group(process.pid):
-            assert time.monotonic() < deadline, "workers outlived their parent"
-            time.sleep(0.05)
+        assert nobody_left(process.pid), "workers outlived their parent"
     kept = {path.name: path.stat().st_mtime_ns for path in (broken / CELLS).glob("*.json")}
     code, out, err = ended(typed(broken, prefect_env))
     assert code == 0, err
@@ -80,6 +85,21 @@ def test_killed_twice_a_grid_ends_with_the_same_tables_and_no_cell_is_run_again(
     assert len(client.search_runs([experiment.experiment_id], "tags.kind = 'cell'")) == len(
         list((whole / CELLS).glob("*.json"))
     )
+
+
+def test_ctrl_c_ends_everything_and_keeps_what_is_finished(tmp_path):
+    """With a server of its own, as people type it; the interrupt reaches the whole group of the terminal."""
+    grids.make(tmp_path, seeds=30, rounds=6)
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PREFECT_API_URL": ""}
+    process = typed(tmp_path, env, "--root", ".")
+    wait_for(tmp_path, process, 3)
+    os.killpg(process.pid, signal.SIGINT)
+    code, out, err = ended(process)
+    assert code == 130, err
+    assert err.strip().endswith("backtest: interrupted; finished cells are kept, run it again to go on")
+    assert out == ""
+    assert nobody_left(process.pid)
+    assert len(list((tmp_path / CELLS).glob("*.json"))) < 90
 
 
 def test_failed_cells_are_told_and_the_exit_code_is_one(tmp_path, prefect_env):
