@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 TORCH ?= torch==2.13.0
 ROOT ?= .
 WORKERS ?= 2
+GRID ?= benchmarks/grids/demo.yaml
 
 # One environment block for every entry point: no telemetry, and OpenMP threads that sleep when they wait.
 export OMP_WAIT_POLICY := PASSIVE
@@ -20,7 +21,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo campaign demo-reset test check bench ui clean
+.PHONY: help setup demo campaign demo-reset backtest test check bench ui clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +48,9 @@ campaign: setup ## ticks until a campaign is done or waits for a person: make ca
 
 demo-reset: setup ## forget the demo's rounds (state, work, sealed rounds, MLflow runs); the drawn data stays
 	@$(BIN)/python -m tailfirst.demo.reset --root $(ROOT)
+
+backtest: setup ## strategies and adaptations compared on known answers: make backtest GRID=benchmarks/grids/demo.yaml
+	@$(BIN)/python -m flows.backtest --grid $(GRID) --root $(ROOT) $(if $(JOBS),--jobs $(JOBS))
 
 test: setup ## the whole test suite
 	@echo "==> tests, $(WORKERS) files at a time"

@@ -4,7 +4,6 @@ python -m flows.campaign --root .
 """
 
 import argparse
-import logging
 import os
 import sys
 from pathlib import Path
@@ -59,8 +58,7 @@ def _run(root: Path, poll_s: float) -> str:
     try:
         return campaign(str(root), poll_s)
     finally:
-        for handler in logging.getLogger("prefect.flow_runs").handlers:
-            handler.flush()  # before the server stops: what is left would be lost with an error at exit
+        server.flush()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A local Prefect server for as long as a campaign runs: the ephemeral mode loses records (docs/adr/0003)."""
 
+import logging
 import os
 import socket
 import subprocess
@@ -50,12 +51,19 @@ def running(root: Path, port: int | None = None) -> Iterator[str]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-        process = subprocess.Popen(command, env=env, stdout=out, stderr=out)
+        # A session of its own: Ctrl-C reaches the flow alone, which then tells the server how it ended.
+        process = subprocess.Popen(command, env=env, stdout=out, stderr=out, start_new_session=True)
     try:
         _wait(process, port, log)
         yield f"http://127.0.0.1:{port}/api"
     finally:
         _stop(process)
+
+
+def flush() -> None:
+    """Hand the flow run's last log lines to the server before it stops: they would be lost with an error at exit."""
+    for handler in logging.getLogger("prefect.flow_runs").handlers:
+        handler.flush()
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

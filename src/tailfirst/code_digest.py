@@ -26,6 +26,12 @@ def code_digests(ws: Workspace, code: Mapping[str, Sequence[str]]) -> dict[str, 
     return found
 
 
+def source_digest(code: Sequence[str]) -> str:
+    """sha256 of source files (relative to the package) together with the numeric packages' versions."""
+    packages = _digest_text(f"{name} {_version(name)}" for name in PACKAGES)
+    return _digest_text([_digest(Path(__file__).parent, code), packages])
+
+
 def _local_model(ws: Workspace) -> Path | None:
     options = config.load(ws.params).encoder.options if ws.params.exists() else {}
     folder = ws.root / str(options.get("model", ""))

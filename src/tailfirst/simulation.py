@@ -5,6 +5,7 @@ vary over seeds too), learns with the same adaptation, and gets perfect answers.
 """
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from tailfirst import plugins
 from tailfirst.acquisition import _rows
 from tailfirst.config import Plugin
-from tailfirst.contracts import Floats, Ids, Ints, MediaOf, Model, PoolView, Source, TrainSet, Vectors
+from tailfirst.contracts import Floats, Ids, Ints, MediaOf, Model, PoolView, Selection, Source, TrainSet, Vectors
 from tailfirst.errors import Unavailable
 from tailfirst.evaluation import summary
 from tailfirst.evaluation.intervals import values
@@ -51,15 +52,27 @@ class Point:
     scores: Scores | None
     classes_seen: int
     tail_bought: int  # labels of tail classes
+    label_entropy: float = 0.0  # of the labels' class distribution, over ln C: 1 = balanced
+    acquire_s: float = 0.0  # wall seconds that the choice took, the features of the pool included
+    adapt_s: float = 0.0  # wall seconds of the fit
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What one round bought, in buying order."""
+
+    item_ids: Ids  # (B,)
+    chances: Floats  # (B,) inclusion probabilities, NaN = deterministic pick
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One arm with one seed; the first point is the one before any purchase."""
+    """One arm with one seed; the first point is the one before any round."""
 
     strategy: str
     seed: int
     points: tuple[Point, ...]
+    rounds: tuple[Bought, ...] = ()
 
 
 def simulate(
@@ -72,24 +85,52 @@ def simulate(
     seed: int,
     cold_start: str = "kmeans",
     pool_share: float = 0.8,
+    start: Ints | None = None,
 ) -> Curve:
     """A whole campaign with perfect answers: no audit, no control slice, no money.
 
+    Args:
+        world: The task.
+        strategy: Chooses the items.
+        adaptation: Fitted before the first and after every round.
+        rounds: How many.
+        budget: Items per round.
+        seed: Of the part of the pool, the picks and the fits.
+        cold_start: The strategy while there is no model.
+        pool_share: The part of the pool that this seed may buy from, (0, 1].
+        start: Rows of the part that are bought before the first round; None: none.
+
     Raises:
-        PoolExhausted: The part of the pool is smaller than rounds * budget.
+        PoolExhausted: The part of the pool is smaller than rounds * budget and the start.
     """
-    rows = _part(world, pool_share, seed)
-    bought = np.zeros(0, np.int64)
-    model = _fit(world, bought, adaptation, seed, [])
-    points = [_point(world, bought, model)]
+    rows = part(world, pool_share, seed)
+    bought = np.zeros(0, np.int64) if start is None else start
+    clock = time.perf_counter
+    began = clock()
+    ends = [len(bought)] if len(bought) else []
+    model = _fit(world, bought, adaptation, seed, ends)
+    fitted = clock()
+    points = [replace(_point(world, bought, model), adapt_s=fitted - began)]
+    selected = []
     for round_no in range(1, rounds + 1):
+        began = clock()
         free = rows[~np.isin(rows, bought)]
-        view = _view(world, free, bought, model)
-        picks = _select(view, strategy, cold_start, budget, [seed, PICKS, round_no])
-        bought = np.concatenate([bought, free[picks]])
-        model = _fit(world, bought, adaptation, seed, [budget * number for number in range(1, round_no + 1)])
-        points.append(_point(world, bought, model))
-    return Curve(strategy.plugin, seed, tuple(points))
+        picks = _select(_view(world, free, bought, model), strategy, cold_start, budget, [seed, PICKS, round_no])
+        chosen = clock()
+        selected.append(Bought(world.item_ids[free[picks.rows]], picks.inclusion_probabilities))
+        bought = np.concatenate([bought, free[picks.rows]])
+        ends.append(len(bought))
+        model = _fit(world, bought, adaptation, seed, ends)
+        fitted = clock()
+        points.append(replace(_point(world, bought, model), acquire_s=chosen - began, adapt_s=fitted - chosen))
+    return Curve(strategy.plugin, seed, tuple(points), tuple(selected))
+
+
+def part(world: World, share: float, seed: int) -> Ints:
+    """Rows of the world that a seed may buy from, sorted: the same for every arm."""
+    order = _rows.by_id(world.item_ids)
+    size = round(share * len(order))
+    return np.sort(order[np.random.default_rng([seed, SUBPOOL]).choice(len(order), size, replace=False)])
 
 
 def random_control(world: World, bought: Sequence[int], adaptation: Plugin, seeds: Sequence[int]) -> list[list[Point]]:
@@ -105,14 +146,19 @@ def random_control(world: World, bought: Sequence[int], adaptation: Plugin, seed
     return result
 
 
-def _part(world: World, share: float, seed: int) -> Ints:
-    order = _rows.by_id(world.item_ids)
-    size = round(share * len(order))
-    return np.sort(order[np.random.default_rng([seed, SUBPOOL]).choice(len(order), size, replace=False)])
+def fit(world: World, bought: Ints, adaptation: Plugin, seed: int, ends: Sequence[int] = ()) -> Model:
+    """The model of bought rows and of what every arm starts with.
 
+    Args:
+        world: The task.
+        bought: Rows of the world in buying order.
+        adaptation: What is fitted.
+        seed: Of the fit.
+        ends: How many rows were bought after each round, for adaptations that train over rounds.
 
-def _fit(world: World, bought: Ints, adaptation: Plugin, seed: int, ends: Sequence[int]) -> Model | None:
-    """A model of all labels; `ends` are the numbers of bought labels after each round."""
+    Raises:
+        Unavailable: The adaptation lacks what it needs; says what.
+    """
     known, numbers = world.known, np.searchsorted(np.array(ends, np.int64), np.arange(len(bought)), side="right") + 1
     train = replace(
         known,
@@ -124,11 +170,15 @@ def _fit(world: World, bought: Ints, adaptation: Plugin, seed: int, ends: Sequen
         unlabeled=lambda: world.vectors[~np.isin(np.arange(len(world.vectors)), bought)],
     )
     rng = np.random.default_rng([seed, FIT])
+    fitted: Model = plugins.load("adaptation", adaptation.plugin).fit(train, adaptation.params("adaptation"), rng)
+    return fitted
+
+
+def _fit(world: World, bought: Ints, adaptation: Plugin, seed: int, ends: Sequence[int]) -> Model | None:
     try:
-        fitted: Model = plugins.load("adaptation", adaptation.plugin).fit(train, adaptation.params("adaptation"), rng)
+        return fit(world, bought, adaptation, seed, ends)
     except Unavailable:
         return None
-    return fitted
 
 
 def _source(world: World, bought: Ints, seed: int) -> Source | None:
@@ -158,8 +208,16 @@ def _point(world: World, bought: Ints, model: Model | None) -> Point:
     if model is not None:
         probs = model.probs(model.features(world.holdout, world.holdout_media))
         scores = values(summary.answers(world.holdout_ids, world.holdout_truth, probs, world.tail))
-    seen = np.unique(np.concatenate([world.truth[bought], world.known.classes[~world.known.retrieved]]))
-    return Point(seeds + len(bought), scores, len(seen), int(world.tail[world.truth[bought]].sum()))
+    labels = np.concatenate([world.truth[bought], world.known.classes[~world.known.retrieved]])
+    counts = np.bincount(labels, minlength=len(world.class_ids))
+    tail_bought = int(world.tail[world.truth[bought]].sum())
+    return Point(seeds + len(bought), scores, int((counts > 0).sum()), tail_bought, balance(counts))
+
+
+def balance(counts: Ints) -> float:
+    """Entropy of a class distribution over ln C: 1 = every class alike, 0 = one class, or nothing at all."""
+    shares = counts[counts > 0] / max(1, counts.sum())
+    return max(0.0, float(-(shares * np.log(shares)).sum() / np.log(len(counts)))) if len(counts) > 1 else 0.0
 
 
 def _view(world: World, free: Ints, bought: Ints, model: Model | None) -> PoolView:
@@ -191,14 +249,14 @@ def _view(world: World, free: Ints, bought: Ints, model: Model | None) -> PoolVi
     )
 
 
-def _select(view: PoolView, strategy: Plugin, cold_start: str, budget: int, stream: list[int]) -> Ints:
+def _select(view: PoolView, strategy: Plugin, cold_start: str, budget: int, stream: list[int]) -> Selection:
     for plugin in (strategy, Plugin(plugin=cold_start)):
         try:
             module, options = plugins.load("acquisition", plugin.plugin), plugin.params("acquisition")
-            rows: Ints = module.select(view, budget, options, np.random.default_rng(stream)).rows
+            selection: Selection = module.select(view, budget, options, np.random.default_rng(stream))
         except Unavailable:
             if view.probs is not None:
                 raise
             continue
-        return rows
+        return selection
     raise Unavailable(f"neither {strategy.plugin} nor {cold_start} can choose without a model")
