@@ -9,6 +9,7 @@ import pyarrow as pa
 from tailfirst.contracts import Encoder, Floats, Ints, Vectors
 from tailfirst.embedding.cache import VectorCache
 from tailfirst.embedding.embed import kind_of
+from tailfirst.embedding.keys import Keys, words
 from tailfirst.items import Items
 from tailfirst.retrieval.hygiene import closest
 from tailfirst.retrieval.images import ImageReader
@@ -28,12 +29,13 @@ class Looker:
     cache: VectorCache
     reader: ImageReader
     items: Items
+    contents: Keys  # of the items
     traits: pa.Table  # gathered.POOL_SCHEMA
     classes: Ints  # (R,) the class of each row
     prototypes: Vectors  # (C, D)
 
     def look(self, rows: Ints) -> Looked:
-        """What these rows hold; rows without a usable image say so."""
+        """What these rows hold; rows without a usable image say so, and those that are a pool or holdout item."""
         found, usable, own = self._vectors(rows)
         vectors = np.zeros((len(rows), own.shape[1]), np.float32)
         vectors[usable] = own
@@ -42,7 +44,11 @@ class Looker:
         t2i = np.full(len(rows), np.nan)
         if self.encoder.reads == "image":
             t2i[usable] = cosines(own, np.arange(len(usable)), self.prototypes, self.classes[rows[usable]])
-        return Looked(found.lost, found.shas, t2i, nearest, vectors)
+        lost = list(found.lost)
+        is_item = self.contents.find(words([str(found.shas[place]) for place in usable.tolist()])) >= 0
+        for place in usable[is_item].tolist():  # its sha256 was not recorded, or it would not have come here
+            lost[place] = "item"
+        return Looked(tuple(lost), found.shas, t2i, nearest, vectors)
 
     def likeness(self, anchors: Vectors) -> Floats:
         """(R,) cosine of the vector of every row to the anchor (C, D) of its class; -inf without a usable image."""

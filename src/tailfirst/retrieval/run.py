@@ -63,7 +63,7 @@ def retrieve(ws: Workspace, params: Params, settings: Settings) -> Summary:
     table: pa.Table = schemas.RETRIEVED.empty_table()
     unlabeled: tuple[str, ...] = ()
     if encoder is not None and why is None:
-        stage = _Stage(ws, params, task, lexicon, encoder, VectorCache.of(ws, encoder), items, known, dropped)
+        stage = _Stage(ws, params, task, asked, encoder, VectorCache.of(ws, encoder), items, known, dropped)
         table, unlabeled = stage.retrieved(found.pool)
     summary = Summary(
         enabled=True,
@@ -90,7 +90,7 @@ class _Stage:
     ws: Workspace
     params: Params
     task: Task
-    lexicon: Lexicon
+    asked: Question
     encoder: Encoder
     cache: VectorCache
     items: Items
@@ -99,14 +99,16 @@ class _Stage:
 
     def retrieved(self, pool: Pool) -> tuple[pa.Table, tuple[str, ...]]:
         """schemas.RETRIEVED of the rows that stay, class by class, best first; classes that i2i could not rank."""
-        rules, is_text = self.params.retrieval, self.task.modality == "text"
+        rules, lexicon = self.params.retrieval, self.asked.lexicon
         prototypes = name_prototypes(self.encoder, self.task, self.cache)
         captions = embed_texts(self.encoder, pool.traits["caption"].to_pylist(), self.cache)
-        assigned = assign(pool, captions, prototypes, self.lexicon, rules, is_text, self.dropped)
+        assigned = assign(pool, captions, prototypes, lexicon, rules, self.asked.is_text, self.dropped)
         embed_items(self.ws, self.encoder, self.items, self.cache)
         traits = assigned.pool.traits
         reader = ImageReader(self.ws, self.known)
-        looker = Looker(self.encoder, self.cache, reader, self.items, traits, assigned.classes, prototypes)
+        looker = Looker(
+            self.encoder, self.cache, reader, self.items, self.asked.items, traits, assigned.classes, prototypes
+        )
         scores, unlabeled = self._scores(assigned, looker)
         ranking = queues(assigned.classes, scores, traits["open_id"].to_pylist(), len(self.task.classes))
         return self._table(assigned, select(ranking, looker.look, rules, self.dropped)), unlabeled
@@ -132,7 +134,7 @@ class _Stage:
                 "open_id": traits["open_id"],
                 "class_id": ids[chosen.classes],
                 "rank": chosen.ranks,
-                "synonym": pa.array(longest_names(assigned, self.lexicon, chosen.rows.tolist()), pa.string()),
+                "synonym": pa.array(longest_names(assigned, self.asked.lexicon, chosen.rows.tolist()), pa.string()),
                 "t2t": assigned.t2t[chosen.rows],
                 "t2i": pa.array(chosen.t2i, from_pandas=True),  # NaN becomes null
                 "caption": traits["caption"],

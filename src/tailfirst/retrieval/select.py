@@ -16,7 +16,7 @@ SLACK = 1.25  # rows looked at for every row still wanted: some of them will be 
 class Looked:
     """What a closer look at some rows showed."""
 
-    lost: tuple[str | None, ...]  # (Q,) a reason without a usable image, else None
+    lost: tuple[str | None, ...]  # (Q,) why a row is of no use: no usable image, or the bytes of an item; else None
     shas: tuple[str | None, ...]  # (Q,) content keys
     t2i: Floats  # (Q,) cosine to the own class's prototype; NaN where lost, or where there is no image
     nearest: Vectors  # (Q,) highest cosine to a pool or holdout item; -1 where lost

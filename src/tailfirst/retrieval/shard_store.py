@@ -37,13 +37,15 @@ class ShardStore:
         return cls(ws.cache / "retrieval" / asked.digest()[:20])
 
     def load(self, shard: Shard) -> Gathered | None:
-        """What was found in a shard as it is now; None where that is not known."""
+        """What was found in a shard as it is now; None where that is not known, or its file is damaged."""
         try:
-            table = pq.read_table(self._path(shard), schema=SCHEMA)
-            rest = json.loads(table.schema.metadata[REST])
-            return _gathered(table, rest)
-        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
-            return None  # absent or damaged: the shard is read again
+            table = pq.read_table(self._path(shard))
+        except (OSError, pa.ArrowException):
+            return None
+        rest = (table.schema.metadata or {}).get(REST)
+        if rest is None or not table.schema.equals(SCHEMA):
+            return None
+        return _gathered(table, json.loads(rest))
 
     def save(self, shard: Shard, found: Gathered) -> None:
         """Keep what was found in a shard, whole or not at all."""

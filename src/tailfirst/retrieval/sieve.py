@@ -2,8 +2,8 @@
 
 Captions are joined into one block of bytes in which everything between tokens is 0. The numbers of two neighboring
 tokens of a phrase, or that of a token that stands alone, are looked up in a table of bits. A caption that holds a
-phrase always passes; some that hold none pass too, and `match` tells them apart. Captions in which tokens depend on
-more than single characters (a quote inside a word, a mark that joins with its letter) pass unread.
+phrase always passes; some that hold none pass too, and `match` tells them apart. Captions with a quote inside a word
+are read again without quotes; those with characters that need a closer look, such as marks, pass unread.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,8 +11,11 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from tailfirst.contracts import Ints
+from tailfirst.retrieval.normalise import QUOTES
 from tailfirst.retrieval.signs import DELETED, FOLD, HARD, OPAQUE, QUOTE, SPLIT, Bytes, Kinds
 from tailfirst.retrieval.tokens import (
     PREFIX,
@@ -30,7 +33,9 @@ from tailfirst.retrieval.tokens import (
     wholes,
 )
 
+Flags = NDArray[np.bool_]
 BLOCK_BYTES = 1 << 19  # of captions at a time: what is made of a block stays near the processor
+ANY_QUOTE = f"[{QUOTES}]"
 LEFT, RIGHT = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77)  # multipliers of the hash of a pair
 
 
@@ -60,30 +65,41 @@ class Sieve:
         """The captions that pass, ascending; captions without nulls, not normalised."""
         found = [np.empty(0, np.int64)]
         for start, part in _parts(captions):
-            text = padded(joined(part, "\n", FOLD))
-            places = np.concatenate([self._odd(text), self._likely(text)])
-            ends = offsets_of(part)
-            starts = ends - ends[0] + np.arange(len(ends))  # behind each caption stands one byte more
-            passed = np.zeros(len(part), np.bool_)
-            passed[np.searchsorted(starts, places, side="right") - 1] = True
+            passed, quoted = self._passed(part)
+            if len(quoted):
+                again, _ = self._passed(pc.replace_substring_regex(part.take(pa.array(quoted)), ANY_QUOTE, ""))
+                passed[quoted[again]] = True
             found.append(np.flatnonzero(passed) + start)
         return np.concatenate(found)
 
-    def _odd(self, text: Bytes) -> Ints:
-        """Places in captions whose tokens the text does not tell; in the others, what is no token becomes 0."""
+    def _passed(self, captions: pa.StringArray) -> tuple[Flags, Ints]:
+        """(R,) which captions pass, and the rows of those that must be read again without quotes."""
+        text = padded(joined(captions, "\n", FOLD))
+        ends = offsets_of(captions)
+        starts = ends - ends[0] + np.arange(len(ends))  # behind each caption stands one byte more
+        hard, quotes = self._clear(text)
+        passed = np.zeros(len(captions), np.bool_)
+        for places in (hard, self._likely(text)):
+            passed[np.searchsorted(starts, places, side="right") - 1] = True
+        quoted = np.zeros(len(captions), np.bool_)
+        quoted[np.searchsorted(starts, quotes, side="right") - 1] = True
+        return passed, np.flatnonzero(quoted & ~passed)
+
+    def _clear(self, text: Bytes) -> tuple[Ints, Ints]:
+        """Make 0 of all that is no token; gives places of characters to look at closely, and of quotes inside words."""
         quotes = np.flatnonzero(text == QUOTE)
-        ends, odd = quotes + 1, [np.empty(0, np.int64)]
+        ends, hard = quotes + 1, np.empty(0, np.int64)
         if text.max() > 127:
             firsts = np.flatnonzero(text >= 0xC0)
             codes, after = _characters(text, firsts)
             kinds = self._kinds.of(codes)
-            odd.append(firsts[(kinds == HARD) | ((kinds == OPAQUE) & self._needs_opaque)])
+            hard = firsts[(kinds == HARD) | ((kinds == OPAQUE) & self._needs_opaque)]
             _blank(text, firsts[kinds == SPLIT], after[kinds == SPLIT])
             quotes = np.concatenate([quotes, firsts[kinds == DELETED]])
             ends = np.concatenate([ends, after[kinds == DELETED]])
-        odd.append(quotes[(text[quotes - 1] != 0) & (text[ends] != 0)])  # without it, two tokens are one
+        inside = quotes[(text[quotes - 1] != 0) & (text[ends] != 0)]  # without such a quote, two tokens are one
         _blank(text, quotes, ends)
-        return np.concatenate(odd)
+        return hard, inside
 
     def _likely(self, text: Bytes) -> Ints:
         """A place in every caption that holds the tokens of a phrase."""
