@@ -51,11 +51,17 @@ class Retrieval(Section):
     """Open data for the classes (alor.md section 2)."""
 
     enabled: bool = True
+    counts_only: bool = False  # count captions per class and name; no encoder, no image, no retrieved row
     cap: int = Field(200, ge=1)  # rows kept per class
-    rank: Literal["t2t", "t2i", "random"] = "t2t"
+    rank: Literal["t2t", "t2i", "i2i", "random"] = "t2t"  # i2i depends on the labels: every round retrieves again
+    min_t2t: float | None = Field(None, ge=-1, le=1)  # caption-class cosine below which a row is dropped
     min_t2i: float | None = Field(None, ge=-1, le=1)  # image-prototype cosine below which a row is dropped
     max_similarity: float = Field(0.95, gt=0, le=1)  # above: a near-duplicate of a holdout or pool item
+    within_class_similarity: float | None = Field(None, gt=0, le=1)  # above: a near-duplicate of a row of its class
     max_nsfw: float = Field(0.5, ge=0, le=1)
+    max_watermark: float | None = Field(None, ge=0, le=1)  # of the corpus's own watermark probability
+    min_similarity: float | None = Field(None, ge=-1, le=1)  # of the corpus's own image-caption cosine
+    min_side: int | None = Field(None, ge=1)  # pixels of the shorter side, as the corpus says
     licences: tuple[str, ...] | None = None  # allow-list; null = any
     near_tie: float = Field(0.005, ge=0)  # an item of two classes within this T2T distance is dropped
     match_limit: int = Field(2000, ge=1)  # matched rows per class that are embedded for ranking

@@ -3,6 +3,7 @@
 DVC and the flow call the same functions; this table says what each reads and writes. A stage that works on one
 candidate is templated over `candidates` of params.yaml, so a new candidate edits nothing here. In the repository the
 stages depend on their source files; in a workspace elsewhere on `code.json`, which holds a digest of that source.
+A fact that only some params ask for is a dependency where they do, so that a round makes nothing stale for the others.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tailfirst import artifacts
+from tailfirst import artifacts, config
 from tailfirst.code_digest import code_digests
 from tailfirst.errors import ConfigError
 from tailfirst.paths import Workspace
@@ -36,6 +37,20 @@ BEHIND = (  # what stands behind the vectors of a training set (source.py)
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A fact that a stage reads where a key of params.yaml has a value."""
+
+    section: str
+    key: str
+    value: object
+    path: str
+
+    def by(self, params: config.Params) -> bool:
+        """Whether these params ask for it."""
+        return bool(getattr(getattr(params, self.section), self.key) == self.value)
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """A row of the table; paths are relative to the workspace, `${key}` stands for the candidate."""
 
@@ -48,6 +63,7 @@ class Stage:
     after: tuple[str, ...]  # stages whose outs it reads
     per_candidate: bool = False
     maybe: tuple[str, ...] = ()  # facts that a task has or has not: a dependency where they exist
+    asked: tuple[Asked, ...] = ()  # its section is among `params`
 
     @property
     def cmd(self) -> str:
@@ -65,9 +81,10 @@ STAGES: tuple[Stage, ...] = (
         outs=(
             "work/retrieved.parquet", "work/class_counts.parquet", "work/synonym_counts.parquet", "work/retrieval.json",
         ),
-        code=(*SHARED, *TASK, *ENCODING),
+        code=(*SHARED, *TASK, *ENCODING, "labels.py"),
         after=(),
         maybe=OWN_VECTORS,
+        asked=(Asked("retrieval", "rank", "i2i", "data/labels.parquet"),),
     ),
     Stage(
         "embed",
@@ -224,7 +241,7 @@ def dvc_yaml(ws: Workspace) -> str:
 
 def _entry(ws: Workspace, row: Stage, *, local: bool) -> dict[str, Any]:
     code = [(SOURCE / path).as_posix() for path in row.code] + ["constraints.txt"] if local else []
-    facts = [path for path in row.maybe if (ws.root / path).exists()]
+    facts = [path for path in row.maybe if (ws.root / path).exists()] + _asked(ws, row)
     params: list[Any] = list(row.params)
     if not local:
         params.append({CODE: [row.name, "packages"]})
@@ -235,6 +252,13 @@ def _entry(ws: Workspace, row: Stage, *, local: bool) -> dict[str, Any]:
         "params": params,
         "outs": list(row.outs),
     }
+
+
+def _asked(ws: Workspace, row: Stage) -> list[str]:
+    if not row.asked or not ws.params.exists():
+        return []
+    params = config.load(ws.params)
+    return [one.path for one in row.asked if one.by(params)]
 
 
 def write_dvc_yaml(ws: Workspace) -> bool:

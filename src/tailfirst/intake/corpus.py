@@ -14,22 +14,13 @@ from tailfirst.intake import pictures
 from tailfirst.intake.records import Progress
 from tailfirst.intake.rows import Row, as_label, columns_of, count_rows, first_of, read_rows
 from tailfirst.items import clean_text, inside
+from tailfirst.retrieval.columns import ACCEPTED, UNKNOWN, nsfw_number
 
 PART_ROWS = 100_000
 PART_BYTES = 256 << 20
-# Our own names first, then those of LAION-400M, LAION-5B, ReLAION and of common captioned exports.
 ALIASES: dict[str, tuple[str, ...]] = {
-    "caption": ("caption", "top_caption", "TEXT", "text", "alt_text", "alt", "title", "sentence"),
-    "url": ("url", "URL", "image_url"),
-    "nsfw": ("nsfw", "punsafe", "NSFW", "nsfw_score"),
-    "licence": ("licence", "license", "LICENSE", "LICENCE"),
-    "source": ("source", "SOURCE", "dataset"),
-    "path": ("path", "image_path", "file_name"),
-    "image": ("image", "jpg", "image_bytes"),
-    "open_id": ("open_id",),
-}
-_NSFW_WORDS = {"unlikely": 0.0, "unsure": 0.5, "nsfw": 1.0}  # LAION-400M's three words
-_UNKNOWN = frozenset({"?", "unknown", "none", "nan", ""})
+    name: ACCEPTED[name] for name in ("caption", "url", "nsfw", "licence", "source", "path", "image")
+} | {"open_id": ("open_id",)}  # an id of somebody else's is not kept: ours follows from what the row holds
 
 
 @dataclass(slots=True)
@@ -168,18 +159,10 @@ def _file(root: Path, relative: str | None, corpus: Corpus) -> bytes | None:
 
 def _known(value: object) -> str | None:
     text = as_label(value)
-    return None if text is None or text.lower() in _UNKNOWN else text
+    return None if text is None or text.lower() in UNKNOWN else text
 
 
 def _nsfw(value: object) -> float | None:
-    if isinstance(value, bool):
-        return float(value)
     if isinstance(value, str):
-        word = value.strip().lower()
-        if word in _NSFW_WORDS:
-            return _NSFW_WORDS[word]
-        try:
-            value = float(word)
-        except ValueError:
-            return None
-    return float(value) if isinstance(value, int | float) and not math.isnan(value) else None
+        return nsfw_number(value)
+    return float(value) if isinstance(value, bool | int | float) and not math.isnan(value) else None

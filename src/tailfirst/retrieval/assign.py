@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tailfirst.config import Retrieval
 from tailfirst.contracts import Floats, Ints, Vectors
 from tailfirst.items import sha256_text
 from tailfirst.retrieval.counts import Lexicon
-from tailfirst.retrieval.gather import Pool
+from tailfirst.retrieval.gathered import Pool
 from tailfirst.retrieval.hygiene import Claims, Dropped, one_class, one_of_equals
 from tailfirst.retrieval.rank import cosines
 
@@ -31,7 +32,7 @@ def assign(
     captions: Vectors,
     prototypes: Vectors,
     lexicon: Lexicon,
-    near_tie: float,
+    rules: Retrieval,
     is_text: bool,
     dropped: Dropped,
 ) -> Assigned:
@@ -42,21 +43,25 @@ def assign(
         captions: (R, D) vectors of the captions.
         prototypes: (C, D) t_c^alt.
         lexicon: Whose names the pool holds.
-        near_tie: T2T distance within which two classes cannot be told apart.
+        rules: The params: T2T below `min_t2t` is too little, two classes within `near_tie` cannot be told apart.
         is_text: Whether the captions themselves are the content.
         dropped: Counts the rows that are left out.
     """
     pairs = np.unique(np.stack([pool.rows, lexicon.name_class[pool.names]]), axis=1)
     claims = Claims(pairs[0], pairs[1], cosines(captions, pairs[0], prototypes, pairs[1]))
-    pair = one_class(claims, len(pool.traits), near_tie)
+    pair = one_class(claims, len(pool.traits), rules.near_tie)
     keep = np.flatnonzero(pair >= 0)
     dropped.add("near_tie", len(pair) - len(keep))
     found = Assigned(pool.take(keep), claims.classes[pair[keep]], claims.scores[pair[keep]])
+    if rules.min_t2t is not None:
+        fit = np.flatnonzero(found.t2t >= rules.min_t2t)
+        dropped.add("min_t2t", len(found.t2t) - len(fit))
+        found = found.take(fit)
     for column in ("open_id", "caption" if is_text else "sha256"):
         keys: list[str | None] = found.pool.traits[column].to_pylist()
         if column == "caption":
             keys = [sha256_text(str(caption)) for caption in keys]
-        found = found.take(one_of_equals(keys, found.classes, found.t2t, near_tie, dropped))
+        found = found.take(one_of_equals(keys, found.classes, found.t2t, rules.near_tie, dropped))
     return found
 
 

@@ -1,6 +1,6 @@
-"""The open corpus: parquet shards below data/open, read some rows at a time."""
+"""The open corpus: parquet shards below data/open, read in place and some rows at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 from tailfirst import schemas
 from tailfirst.contracts import Ints
 from tailfirst.errors import TaskFolderError
-from tailfirst.items import inside
 from tailfirst.paths import Workspace
+from tailfirst.retrieval import columns
 
-CAPTION_ROWS = 65_536  # captions in memory at a time
-IMAGE_ROWS = 256  # rows of image bytes in memory at a time
-IMAGE_COLUMNS: tuple[str, ...] = ("image", "path")
-TRAITS = ("open_id", "caption", "sha256", "licence", "nsfw", "source")  # what hygiene looks at
+SLICE_ROWS = 65_536  # rows in memory at a time, at most
+SLICE_BYTES = 32 << 20  # of the columns read, about
+BUFFER = 1 << 20  # bytes read from a column at a time: a row group may hold a whole shard
+TRAITS = ("open_id", "caption", "sha256", "licence", "nsfw", "source")  # what retrieval keeps of a row
+RULED = ("watermark", "similarity", "width", "height")  # what only rules look at
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Shard:
     name: str  # relative to data/
     path: Path
     starts: Ints  # (G + 1,) first row of each row group, then the number of rows
-    columns: frozenset[str]
+    columns: Mapping[str, str]  # our names of the known columns, with those that the file gives them
 
     @property
     def rows(self) -> int:
@@ -38,120 +39,89 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Some consecutive captions of a shard."""
+    """Some consecutive rows of a shard."""
 
+    shard: Shard
     start: int  # row in the shard
-    captions: pa.LargeStringArray  # no nulls
+    batch: pa.RecordBatch  # the columns asked for, as the file has them
+    captions: pa.StringArray  # no nulls
+
+    def traits(self, rows: Ints, names: Sequence[str] = TRAITS) -> pa.Table:
+        """Columns of given rows (counted in the slice, ascending); those that the shard lacks are null.
+
+        A shard without a source names the URL in its place.
+        """
+        part = self.batch.take(pa.array(rows))
+        return pa.table({name: self._column(name, part, rows) for name in names}, schema=schema_of(names))
+
+    def _column(self, name: str, part: pa.RecordBatch, rows: Ints) -> pa.Array:
+        own = _column_of(self.shard.columns, name)
+        if own is None:
+            return pa.nulls(len(rows), schema_of([name]).field(name).type)
+        ours, theirs = own
+        if ours == "open_id":
+            places = [f"{self.shard.name} {self.start + row}" for row in rows.tolist()]
+            return columns.open_ids(theirs, part[theirs], places)
+        return columns.as_ours(ours, part[theirs])
 
 
 def shards(ws: Workspace) -> tuple[Shard, ...]:
     """The shards of the open corpus by name; none where there is no data/open.
 
     Raises:
-        TaskFolderError: A file is not parquet, or lacks open_id or caption.
+        TaskFolderError: A file is not parquet, or has no id or caption under any known name.
     """
     return tuple(_shard(ws, path) for path in sorted(ws.open.glob("*.parquet")))
 
 
-def captions(shard: Shard) -> Iterator[Slice]:
-    """All captions of a shard in order; a missing caption is an empty one."""
+def slices(shard: Shard, names: Sequence[str] = ("caption",)) -> Iterator[Slice]:
+    """All rows of a shard in order, in memory that depends neither on its rows nor on its row groups.
+
+    Args:
+        shard: What to read.
+        names: Our names of the columns to read; those that the shard lacks are left out. A missing caption is empty.
+    """
     start = 0
-    with pq.ParquetFile(shard.path, pre_buffer=False) as file:
-        for batch in file.iter_batches(CAPTION_ROWS, columns=["caption"]):
-            column = batch.column(0).cast(pa.large_string())
-            yield Slice(start, pc.fill_null(column, "") if column.null_count else column)
+    found = (_column_of(shard.columns, name) for name in ("caption", *names))
+    wanted = list(dict.fromkeys(theirs for one in found if one is not None for theirs in one[1:]))
+    with pq.ParquetFile(shard.path, pre_buffer=False, buffer_size=BUFFER) as file:
+        rows = _rows_at_once(file.metadata, wanted)
+        for batch in file.iter_batches(rows, columns=wanted, use_threads=False):
+            captions = columns.as_ours("caption", batch[shard.columns["caption"]])
+            yield Slice(shard, start, batch, pc.fill_null(captions, "") if captions.null_count else captions)
             start += len(batch)
 
 
-def traits(shard: Shard, rows: Ints) -> pa.Table:
-    """The columns `TRAITS` of given rows (ascending); columns that the shard lacks are null."""
-    present = [name for name in TRAITS if name in shard.columns]
-    parts = []
-    groups = np.searchsorted(shard.starts, rows, side="right") - 1
-    with pq.ParquetFile(shard.path) as file:
-        for group in np.unique(groups):
-            table = file.read_row_group(int(group), columns=present)
-            parts.append(table.take(pa.array(rows[groups == group] - shard.starts[group])))
-    wanted = pa.schema([schemas.OPEN.field(name) for name in TRAITS])
-    if not parts:
-        return wanted.empty_table()
-    found = pa.concat_tables(parts)
-    for name in TRAITS:
-        if name not in present:
-            found = found.append_column(wanted.field(name), pa.nulls(len(found), wanted.field(name).type))
-    return found.select(TRAITS).cast(pa.schema([pa.field(field.name, field.type) for field in wanted]))
+def _rows_at_once(meta: pq.FileMetaData, wanted: Sequence[str]) -> int:
+    """So few rows that a slice has about `SLICE_BYTES`, by the sizes that the file records."""
+    size = 0
+    for number in range(meta.num_row_groups):
+        group = meta.row_group(number)
+        chunks = (group.column(k) for k in range(group.num_columns))
+        size += sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in wanted)
+    return int(np.clip(SLICE_BYTES * meta.num_rows // max(size, 1), 1, SLICE_ROWS))
 
 
-class ImageReader:
-    """Image bytes of open rows; going forward it reads every part of a shard once."""
-
-    def __init__(self, ws: Workspace, known: Sequence[Shard]) -> None:
-        self.ws = ws
-        self._shards = {shard.name: shard for shard in known}
-        self._name = ""
-        self._parts: Iterator[pa.RecordBatch] = iter(())
-        self._start = 0  # row of `_part` in the shard
-        self._part: pa.RecordBatch | None = None
-
-    def read(self, name: str, rows: Ints) -> list[bytes | None]:
-        """The image bytes of rows (ascending) of a shard; None where the corpus owns no image.
-
-        Raises:
-            TaskFolderError: The shard is gone, or a path leaves data/.
-        """
-        shard = self._shards.get(name)
-        if shard is None:
-            raise TaskFolderError(f"data/{name} is no shard of the open corpus; run the stage `retrieve` again")
-        columns = [name for name in IMAGE_COLUMNS if name in shard.columns]
-        if not columns:
-            return [None] * len(rows)
-        found: list[bytes | None] = []
-        for row in rows.tolist():
-            values = self._row(shard, columns, row)
-            data = values.get("image")
-            found.append(data if isinstance(data, bytes) else self._file(values.get("path")))
-        return found
-
-    def _row(self, shard: Shard, columns: list[str], row: int) -> dict[str, object]:
-        if shard.name != self._name or self._part is None or row < self._start:
-            self._open(shard, columns, row)
-        while self._part is not None and row >= self._start + len(self._part):
-            self._start += len(self._part)
-            self._part = next(self._parts, None)
-        if self._part is None:
-            raise TaskFolderError(f"data/{shard.name} has {shard.rows} rows, row {row} was asked for")
-        at = row - self._start
-        return {name: self._part.column(name)[at].as_py() for name in columns}
-
-    def _open(self, shard: Shard, columns: list[str], row: int) -> None:
-        group = int(np.searchsorted(shard.starts, row, side="right") - 1)
-        self._name, self._start = shard.name, int(shard.starts[group])
-        self._parts = _parts(shard, columns, group)
-        self._part = next(self._parts, None)
-
-    def _file(self, path: object) -> bytes | None:
-        if not isinstance(path, str):
-            return None
-        target = inside(self.ws.data, path)
-        return target.read_bytes() if target.is_file() else None
+def _column_of(known: Mapping[str, str], name: str) -> tuple[str, str] | None:
+    """Our name and the file's name of what stands for a column of ours."""
+    if name == "source" and name not in known:
+        name = "url"
+    return (name, known[name]) if name in known else None
 
 
-def _parts(shard: Shard, columns: list[str], group: int) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(shard.path, pre_buffer=False) as file:
-        groups = list(range(group, len(shard.starts) - 1))
-        yield from file.iter_batches(IMAGE_ROWS, row_groups=groups, columns=columns)
+def schema_of(names: Sequence[str]) -> pa.Schema:
+    """The schema of `Slice.traits`."""
+    ruled = {name: pa.field(name, pa.float32()) for name in RULED}
+    fields = [ruled[name] if name in ruled else schemas.OPEN.field(name) for name in names]
+    return pa.schema([pa.field(field.name, field.type) for field in fields])
 
 
 def _shard(ws: Workspace, path: Path) -> Shard:
     try:
         with pq.ParquetFile(path) as file:
-            meta, columns = file.metadata, frozenset(file.schema_arrow.names)
+            meta, found = file.metadata, file.schema_arrow.names
     except (pa.ArrowException, OSError) as error:
         raise TaskFolderError(f"{path} is not a readable parquet file: {error}; try `dvc pull`") from error
-    if lacking := {"open_id", "caption"} - columns:
-        raise TaskFolderError(
-            f"{path} lacks {', '.join(sorted(lacking))}; an open corpus has the columns {', '.join(schemas.OPEN.names)}"
-        )
     counts = [meta.row_group(number).num_rows for number in range(meta.num_row_groups)]
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Shard(path.relative_to(ws.data).as_posix(), path, starts, columns)
+    return Shard(path.relative_to(ws.data).as_posix(), path, starts, columns.mapping(found, str(path)))

@@ -1,112 +1,72 @@
-"""One pass over the open corpus: counts of everything, and a bounded number of rows per class."""
+"""One pass over the open corpus, shard by shard; a shard that was read once for the same question is not read again."""
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from tailfirst.config import Retrieval
 from tailfirst.contracts import Ints
-from tailfirst.embedding.keys import Keys
+from tailfirst.errors import TaskFolderError
 from tailfirst.retrieval import corpus
-from tailfirst.retrieval.counts import Counts, Lexicon, Mentions, mentions
-from tailfirst.retrieval.hygiene import Dropped, screen
+from tailfirst.retrieval.counts import Counts, Mentions, mentions
+from tailfirst.retrieval.gathered import Gathered, Gathering, Pool
+from tailfirst.retrieval.hygiene import Dropped, ruled, screen
 from tailfirst.retrieval.match import Matcher
+from tailfirst.retrieval.question import Question
+from tailfirst.retrieval.shard_store import ShardStore
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Rows of the open corpus that name a class and passed the first screen."""
-
-    traits: pa.Table  # (R,) corpus.TRAITS, shard, row
-    draws: Ints  # (R,) a seeded random number each
-    rows: Ints  # (P,) which row ...
-    names: Ints  # (P,) ... holds which name of the lexicon
-
-    def take(self, keep: Ints) -> "Pool":
-        """Only some rows (ascending)."""
-        place = np.full(len(self.traits), -1, np.int64)
-        place[keep] = np.arange(len(keep))
-        pairs = place[self.rows] >= 0
-        return Pool(self.traits.take(pa.array(keep)), self.draws[keep], place[self.rows[pairs]], self.names[pairs])
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """What the pass found."""
-
-    counts: Counts
-    pool: Pool
-    captions: int  # read
-    matched: int  # that name a class
-
-
-def gather(
-    known: Sequence[corpus.Shard],
-    lexicon: Lexicon,
-    rules: Retrieval,
-    items: Keys,
-    seed: int,
-    is_text: bool,
-    dropped: Dropped,
-) -> Gathered:
+def gather(known: Sequence[corpus.Shard], asked: Question, store: ShardStore) -> Gathered:
     """Count all captions; keep of the matching rows, class by class, at most `match_limit` drawn with the seed.
 
-    A row that any of its classes draws keeps all of its classes, so that its best class is found among all of them.
+    With `counts_only` no row is kept. A run that ends in the middle goes on at the shard it was at.
 
-    Args:
-        known: The shards.
-        lexicon: The names to look for.
-        rules: The params.
-        items: Content keys of pool and holdout.
-        seed: Of the campaign; the draw depends on it and on open ids, not on the order of shards.
-        is_text: Whether the captions themselves are the content.
-        dropped: Counts rows that are left out.
+    Raises:
+        TaskFolderError: A caption that is no UTF-8.
     """
-    matcher, counts, pool = Matcher(lexicon.phrases), Counts.none(lexicon), _nothing()
-    read = matched = 0
+    matcher = Matcher(asked.lexicon.phrases)
+    whole = Gathering(asked.lexicon, asked.rules.match_limit)
     for shard in known:
-        parts = []
-        for piece in corpus.captions(shard):
-            found = mentions(lexicon, matcher.find(piece.captions))
-            counts = counts.plus(lexicon, found)
-            read += len(piece.captions)
-            parts.append(Mentions(found.captions + piece.start, found.names))
-        new = _pool(shard, parts, seed)
-        matched += len(new.traits)
-        fit = screen(new.traits, rules, items, is_text, dropped)
-        joined = _joined(pool, new.take(np.flatnonzero(fit)))
-        pool = joined.take(_drawn(joined, lexicon, rules.match_limit))
-        dropped.add("match_limit", len(joined.traits) - len(pool.traits))
-    return Gathered(counts, pool, read, matched)
+        found = store.load(shard)
+        if found is None:
+            found = gather_shard(shard, asked, matcher)
+            store.save(shard, found)
+        whole.add(found)
+    return whole.total()
 
 
-def _pool(shard: corpus.Shard, parts: Sequence[Mentions], seed: int) -> Pool:
-    captions = np.concatenate([np.empty(0, np.int64), *(part.captions for part in parts)])
-    names = np.concatenate([np.empty(0, np.int64), *(part.names for part in parts)])
-    rows, places = np.unique(captions, return_inverse=True)
-    traits = corpus.traits(shard, rows)
-    traits = traits.append_column("shard", pa.array([shard.name] * len(rows), pa.string()))
-    traits = traits.append_column("row", pa.array(rows, pa.int64()))
-    return Pool(traits, _draws(traits["open_id"].to_pylist(), seed), places.astype(np.int64), names)
+def gather_shard(shard: corpus.Shard, asked: Question, matcher: Matcher) -> Gathered:
+    """What one shard holds, in memory that does not depend on its size.
+
+    Raises:
+        TaskFolderError: A caption that is no UTF-8.
+    """
+    whole = Gathering(asked.lexicon, asked.rules.match_limit)
+    names = () if asked.rules.counts_only else (*corpus.TRAITS, *ruled(asked.rules))
+    try:
+        for piece in corpus.slices(shard, names):
+            found = mentions(asked.lexicon, matcher.find(piece.captions))
+            whole.add(_gathered(piece, found, asked))
+    except UnicodeDecodeError as error:
+        raise TaskFolderError(f"data/{shard.name} holds a caption that is not UTF-8: {error}") from error
+    return whole.total()
 
 
-def _nothing() -> Pool:
-    empty = np.empty(0, np.int64)
-    return Pool(pa.table({}), empty, empty, empty)
-
-
-def _joined(old: Pool, new: Pool) -> Pool:
-    if not len(old.traits):
-        return new
-    return Pool(
-        pa.concat_tables([old.traits, new.traits]),
-        np.concatenate([old.draws, new.draws]),
-        np.concatenate([old.rows, new.rows + len(old.traits)]),
-        np.concatenate([old.names, new.names]),
-    )
+def _gathered(piece: corpus.Slice, found: Mentions, asked: Question) -> Gathered:
+    lexicon, dropped = asked.lexicon, Dropped()
+    counts = Counts.none(lexicon).plus(lexicon, found)
+    rows, places = np.unique(found.captions, return_inverse=True)
+    pool = Pool.none()
+    if len(rows) and not asked.rules.counts_only:
+        traits = piece.traits(rows, (*corpus.TRAITS, *ruled(asked.rules)))
+        fit = screen(traits, asked.rules, asked.items, asked.is_text, dropped)
+        traits = traits.select(corpus.TRAITS)
+        traits = traits.append_column("shard", pa.array([piece.shard.name] * len(rows), pa.string()))
+        traits = traits.append_column("row", pa.array(rows + piece.start, pa.int64()))
+        draws = _draws(traits["open_id"].to_pylist(), asked.seed)
+        pool = Pool(traits, draws, places.astype(np.int64), found.names).take(np.flatnonzero(fit))
+    return Gathered(counts, pool, len(piece.captions), len(rows), dict(dropped.counts))
 
 
 def _draws(open_ids: Sequence[str], seed: int) -> Ints:
@@ -114,12 +74,3 @@ def _draws(open_ids: Sequence[str], seed: int) -> Ints:
     key = str(seed).encode()[:64]
     digests = b"".join(hashlib.blake2b(one.encode(), digest_size=8, key=key).digest() for one in open_ids)
     return (np.frombuffer(digests, ">u8") >> np.uint64(1)).astype(np.int64)
-
-
-def _drawn(pool: Pool, lexicon: Lexicon, limit: int) -> Ints:
-    """Rows that are among the lowest `limit` draws of any of their classes."""
-    pairs = np.unique(np.stack([lexicon.name_class[pool.names], pool.rows]), axis=1)
-    order = np.lexsort((pairs[1], pool.draws[pairs[1]], pairs[0]))
-    classes, rows = pairs[0][order], pairs[1][order]
-    rank = np.arange(len(classes)) - np.searchsorted(classes, classes)
-    return np.unique(rows[rank < limit])

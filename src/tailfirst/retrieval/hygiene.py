@@ -17,16 +17,21 @@ Flags = NDArray[np.bool_]
 
 REASONS: Mapping[str, str] = {
     "nsfw": "nsfw score above retrieval.max_nsfw",
+    "watermark": "watermark score above retrieval.max_watermark",
+    "similarity": "the corpus calls image and caption less similar than retrieval.min_similarity",
+    "small": "a side shorter than retrieval.min_side",
     "licence": "licence not in retrieval.licences",
     "item": "the same bytes as a pool or holdout item",
     "match_limit": "not among the retrieval.match_limit rows drawn for its classes",
     "near_tie": "two classes fit the caption equally well",
+    "min_t2t": "caption and class less similar than retrieval.min_t2t",
     "duplicate": "the same open id or the same bytes as another retrieved row",
     "no_image": "the corpus owns no image",
     "other_bytes": "the image is not the one whose sha256 is recorded",
     "unreadable": "the image cannot be decoded",
     "min_t2i": "image and class prototype less similar than retrieval.min_t2i",
     "near_duplicate": "nearly the same as a pool or holdout item (retrieval.max_similarity)",
+    "similar": "nearly the same as a better row of its class (retrieval.within_class_similarity)",
     "cap": "ranked below retrieval.cap",
 }
 
@@ -48,15 +53,15 @@ def screen(traits: pa.Table, rules: Retrieval, items: Keys, is_text: bool, dropp
     """(R,) which rows pass the rules that need no vector; the others are counted under their first reason.
 
     Args:
-        traits: Rows with the columns `corpus.TRAITS`.
+        traits: Rows with the columns `corpus.TRAITS` and those of `ruled`.
         rules: The params.
         items: Content keys of pool and holdout.
         is_text: Whether the captions themselves are the content.
         dropped: Counts the rows that do not pass.
     """
-    score = traits["nsfw"].to_numpy(zero_copy_only=False).astype(np.float64)  # unknown: NaN, which is not above
     verdicts = {
-        "nsfw": score > rules.max_nsfw,
+        "nsfw": _numbers(traits, "nsfw") > rules.max_nsfw,
+        **_optional(traits, rules),
         "licence": ~_allowed(traits["licence"].to_pylist(), rules.licences),
         "item": _known(_contents(traits, is_text), items),
     }
@@ -119,6 +124,35 @@ def closest(vectors: Vectors, blocks: Iterator[Vectors]) -> Vectors:
     for block in blocks:
         np.maximum(best, (vectors @ block.T).max(axis=1, initial=-1), out=best)
     return best
+
+
+def ruled(rules: Retrieval) -> tuple[str, ...]:
+    """The columns (of `corpus.RULED`) that the rules look at."""
+    wanted = {
+        "watermark": rules.max_watermark is not None,
+        "similarity": rules.min_similarity is not None,
+        "width": rules.min_side is not None,
+        "height": rules.min_side is not None,
+    }
+    return tuple(name for name, is_wanted in wanted.items() if is_wanted)
+
+
+def _optional(traits: pa.Table, rules: Retrieval) -> dict[str, Flags]:
+    """Verdicts of the rules that are off by default; what the corpus does not say breaks no rule."""
+    found: dict[str, Flags] = {}
+    if rules.max_watermark is not None:
+        found["watermark"] = _numbers(traits, "watermark") > rules.max_watermark
+    if rules.min_similarity is not None:
+        found["similarity"] = _numbers(traits, "similarity") < rules.min_similarity
+    if rules.min_side is not None:
+        found["small"] = (_numbers(traits, "width") < rules.min_side) | (_numbers(traits, "height") < rules.min_side)
+    return found
+
+
+def _numbers(traits: pa.Table, name: str) -> Floats:
+    """(R,) a column; NaN where it is null, which is neither above nor below."""
+    found: Floats = traits[name].to_numpy(zero_copy_only=False).astype(np.float64)
+    return found
 
 
 def _allowed(licences: Sequence[str | None], allowed: Sequence[str] | None) -> Flags:

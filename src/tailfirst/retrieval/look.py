@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from tailfirst.contracts import Encoder, Ints, Vectors
+from tailfirst.contracts import Encoder, Floats, Ints, Vectors
 from tailfirst.embedding.cache import VectorCache
 from tailfirst.embedding.embed import kind_of
+from tailfirst.embedding.keys import Keys, words
 from tailfirst.items import Items
-from tailfirst.retrieval.corpus import ImageReader
 from tailfirst.retrieval.hygiene import closest
-from tailfirst.retrieval.rank import cosines
+from tailfirst.retrieval.images import ImageReader
+from tailfirst.retrieval.rank import SPAN, cosines
 from tailfirst.retrieval.select import Looked
-from tailfirst.retrieval.vectors import OpenRows, embed_open_rows
+from tailfirst.retrieval.vectors import OpenRows, OpenVectors, embed_open_rows
 from tailfirst.vectors import unit
 
 BLOCK = 65_536  # items compared at a time
@@ -28,12 +29,38 @@ class Looker:
     cache: VectorCache
     reader: ImageReader
     items: Items
-    traits: pa.Table  # corpus.TRAITS, shard, row
+    contents: Keys  # of the items
+    traits: pa.Table  # gathered.POOL_SCHEMA
     classes: Ints  # (R,) the class of each row
     prototypes: Vectors  # (C, D)
 
     def look(self, rows: Ints) -> Looked:
-        """What these rows hold; rows without a usable image say so."""
+        """What these rows hold; rows without a usable image say so, and those that are a pool or holdout item."""
+        found, usable, own = self._vectors(rows)
+        vectors = np.zeros((len(rows), own.shape[1]), np.float32)
+        vectors[usable] = own
+        nearest = np.full(len(rows), -1, np.float32)
+        nearest[usable] = closest(own, self._blocks())
+        t2i = np.full(len(rows), np.nan)
+        if self.encoder.reads == "image":
+            t2i[usable] = cosines(own, np.arange(len(usable)), self.prototypes, self.classes[rows[usable]])
+        lost = list(found.lost)
+        is_item = self.contents.find(words([str(found.shas[place]) for place in usable.tolist()])) >= 0
+        for place in usable[is_item].tolist():  # its sha256 was not recorded, or it would not have come here
+            lost[place] = "item"
+        return Looked(tuple(lost), found.shas, t2i, nearest, vectors)
+
+    def likeness(self, anchors: Vectors) -> Floats:
+        """(R,) cosine of the vector of every row to the anchor (C, D) of its class; -inf without a usable image."""
+        out = np.full(len(self.classes), -np.inf)
+        for start in range(0, len(out), SPAN):
+            rows = np.arange(start, min(start + SPAN, len(out)))
+            _, usable, own = self._vectors(rows)
+            out[rows[usable]] = cosines(own, np.arange(len(usable)), anchors, self.classes[rows[usable]])
+        return out
+
+    def _vectors(self, rows: Ints) -> tuple[OpenVectors, Ints, Vectors]:
+        """What became of the rows, which of them are usable, and the unit vectors of those."""
         part = self.traits.take(pa.array(rows))
         asked = OpenRows(
             ids=part["open_id"].to_pylist(),
@@ -45,13 +72,7 @@ class Looker:
         found = embed_open_rows(self.encoder, asked, self.reader, self.cache)
         usable = np.array([place for place, sha in enumerate(found.shas) if sha is not None], np.int64)
         keys = [str(found.shas[place]) for place in usable.tolist()]
-        vectors = unit(self.cache.get(kind_of(self.encoder), keys))
-        nearest = np.full(len(rows), -1, np.float32)
-        nearest[usable] = closest(vectors, self._blocks())
-        t2i = np.full(len(rows), np.nan)
-        if self.encoder.reads == "image":
-            t2i[usable] = cosines(vectors, np.arange(len(usable)), self.prototypes, self.classes[rows[usable]])
-        return Looked(found.lost, found.shas, t2i, nearest)
+        return found, usable, unit(self.cache.get(kind_of(self.encoder), keys))
 
     def _blocks(self) -> Iterator[Vectors]:
         kind = kind_of(self.encoder)

@@ -40,7 +40,7 @@ def normalise(text: str) -> str:
         return _pass(text)
     for _ in range(_CHANGES_AT_MOST):
         before, text = text, _pass(unicodedata.normalize("NFKC", text))
-        if text == before:
+        if text.isascii() or text == before:
             break
     return text
 

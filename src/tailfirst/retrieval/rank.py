@@ -1,7 +1,6 @@
 """In which order the rows of a class are taken (ALOR, section 2.1 (6))."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -13,7 +12,6 @@ from tailfirst.task import Task
 from tailfirst.vectors import unit
 
 SPAN = 8192
-Rank = Literal["t2t", "t2i", "random"]
 
 
 def name_prototypes(encoder: Encoder, task: Task, cache: VectorCache) -> Vectors:
@@ -32,6 +30,20 @@ def cosines(vectors: Vectors, rows: Ints, prototypes: Vectors, classes: Ints) ->
         left, right = vectors[rows[part]].astype(np.float64), prototypes[classes[part]].astype(np.float64)
         out[part] = np.einsum("pd,pd->p", left, right)
     return out
+
+
+def anchors(vectors: Vectors, classes: Ints, prototypes: Vectors) -> Vectors:
+    """(C, D) the normalised mean of the unit vectors of each class; the prototype of a class without any.
+
+    Args:
+        vectors: (M, D) of labeled items.
+        classes: (M,) their classes.
+        prototypes: (C, D)
+    """
+    found = prototypes.astype(np.float64)
+    for row in np.unique(classes).tolist():
+        found[row] = vectors[classes == row].astype(np.float64).mean(axis=0)
+    return unit(found)
 
 
 def queues(classes: Ints, scores: Floats, open_ids: Sequence[str], count: int) -> tuple[Ints, ...]:

@@ -1,7 +1,7 @@
 """Down each class's ranking until its cap is full, embedding only what is looked at."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,10 +16,11 @@ SLACK = 1.25  # rows looked at for every row still wanted: some of them will be 
 class Looked:
     """What a closer look at some rows showed."""
 
-    lost: tuple[str | None, ...]  # (Q,) a reason without a usable image, else None
+    lost: tuple[str | None, ...]  # (Q,) why a row is of no use: no usable image, or the bytes of an item; else None
     shas: tuple[str | None, ...]  # (Q,) content keys
     t2i: Floats  # (Q,) cosine to the own class's prototype; NaN where lost, or where there is no image
     nearest: Vectors  # (Q,) highest cosine to a pool or holdout item; -1 where lost
+    vectors: Vectors  # (Q, D) unit rows; 0 where lost
 
 
 Look = Callable[[Ints], Looked]
@@ -38,9 +39,16 @@ class Chosen:
 
 @dataclass(slots=True)
 class _Taken:
-    rows: list[int]
-    shas: list[str]
-    t2i: list[float]
+    """Rows of one class."""
+
+    rows: list[int] = field(default_factory=list)
+    shas: list[str] = field(default_factory=list)
+    t2i: list[float] = field(default_factory=list)
+    vectors: list[Vectors] = field(default_factory=list)  # only where rows are compared within a class
+
+    def nearest(self, vector: Vectors) -> float:
+        """The highest cosine to a row that was taken; -1 where there is none."""
+        return float((np.stack(self.vectors) @ vector).max()) if self.vectors else -1.0
 
 
 def select(queues: tuple[Ints, ...], look: Look, rules: Retrieval, dropped: Dropped) -> Chosen:
@@ -52,7 +60,7 @@ def select(queues: tuple[Ints, ...], look: Look, rules: Retrieval, dropped: Drop
         rules: The params.
         dropped: Counts the others; rows that were never looked at fall under `cap`.
     """
-    taken = [_Taken([], [], []) for _ in queues]
+    taken = [_Taken() for _ in queues]
     at = [0] * len(queues)
     seen: set[str] = set()
     while any(wave := _wave(queues, at, taken, rules.cap)):
@@ -79,7 +87,7 @@ def _wave(queues: tuple[Ints, ...], at: list[int], taken: list[_Taken], cap: int
 def _judge(
     row: int, place: int, looked: Looked, rules: Retrieval, taken: _Taken, seen: set[str], dropped: Dropped
 ) -> None:
-    reason = _reason(place, looked, rules, seen)
+    reason = _reason(place, looked, rules, taken, seen)
     if reason is None and len(taken.rows) >= rules.cap:
         reason = "cap"
     if reason is not None:
@@ -90,16 +98,21 @@ def _judge(
     taken.rows.append(row)
     taken.shas.append(sha)
     taken.t2i.append(float(looked.t2i[place]))
+    if rules.within_class_similarity is not None:
+        taken.vectors.append(looked.vectors[place].copy())
 
 
-def _reason(place: int, looked: Looked, rules: Retrieval, seen: set[str]) -> str | None:
+def _reason(place: int, looked: Looked, rules: Retrieval, taken: _Taken, seen: set[str]) -> str | None:
     if looked.lost[place] is not None:
         return looked.lost[place]
     if rules.min_t2i is not None and looked.t2i[place] < rules.min_t2i:
         return "min_t2i"
     if looked.nearest[place] > rules.max_similarity:
         return "near_duplicate"
-    return "duplicate" if looked.shas[place] in seen else None
+    if looked.shas[place] in seen:
+        return "duplicate"
+    limit = rules.within_class_similarity
+    return "similar" if limit is not None and taken.nearest(looked.vectors[place]) > limit else None
 
 
 def _chosen(taken: list[_Taken]) -> Chosen:

@@ -21,6 +21,7 @@ class Summary:
     retrieved: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)  # reason (hygiene.REASONS) -> rows
     unnamed_classes: tuple[str, ...] = ()  # class ids that no caption names
+    unlabeled_classes: tuple[str, ...] = ()  # with rank i2i: classes without a label, ranked by t2i
 
     def write(self, ws: Workspace) -> None:
         """Write work/retrieval.json."""

@@ -14,7 +14,8 @@ from tailfirst.embedding.embed import CHUNK, Batch, embed_batches, kind_of
 from tailfirst.errors import StaleArtifact
 from tailfirst.items import clean_text, sha256_text
 from tailfirst.paths import Workspace
-from tailfirst.retrieval.corpus import ImageReader, Shard, shards
+from tailfirst.retrieval.corpus import Shard, shards
+from tailfirst.retrieval.images import ImageReader
 
 
 @dataclass(frozen=True, slots=True)

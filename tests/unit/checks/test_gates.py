@@ -180,6 +180,12 @@ def test_a_licence_outside_the_list_is_quarantined(ws, gates, book):
     assert book.recorded[0].failed_ids == (found(1)["open_id"], found(2)["open_id"])
 
 
+def test_where_captions_are_only_counted_there_is_nothing_to_check(ws, gates, book):
+    open_corpus(ws, [])
+    enabled(gates, counts_only=True).retrieved()
+    assert book.recorded == []
+
+
 def test_an_open_corpus_that_matches_nothing_blocks(ws, gates):
     open_corpus(ws, [])
     with pytest.raises(CheckFailed, match="no rows"):

@@ -5,7 +5,7 @@ import pytest
 
 from tailfirst.errors import TaskFolderError
 from tailfirst.paths import Workspace
-from tailfirst.retrieval import corpus
+from tailfirst.retrieval import corpus, images
 from tests.support.open_world import open_row, write_open, write_task
 
 
@@ -25,17 +25,17 @@ def test_shards_are_read_in_parts(tmp_path):
     first, second = corpus.shards(world(tmp_path))
     assert (first.name, first.rows, first.starts.tolist()) == ("open/part-0.parquet", 11, [0, 4, 8, 11])
     assert (second.name, second.rows) == ("open/part-1.parquet", 1)
-    pieces = list(corpus.captions(first))
+    pieces = list(corpus.slices(first, corpus.TRAITS))
     assert [text for piece in pieces for text in piece.captions.to_pylist()] == [f"caption {k}" for k in range(11)]
-    found = corpus.traits(first, np.array([0, 3, 4, 10]))
+    found = pieces[0].traits(np.array([0, 3, 4, 10]))
     assert found.column_names == list(corpus.TRAITS)
     assert found["caption"].to_pylist() == ["caption 0", "caption 3", "caption 4", "caption 10"]
-    assert len(corpus.traits(first, np.empty(0, np.int64))) == 0
+    assert len(pieces[0].traits(np.empty(0, np.int64))) == 0
 
 
 def test_images_come_from_the_column_or_from_a_file(tmp_path):
     ws = world(tmp_path)
-    reader = corpus.ImageReader(ws, corpus.shards(ws))
+    reader = images.ImageReader(ws, corpus.shards(ws))
     name = "open/part-0.parquet"
     assert reader.read(name, np.array([1, 4, 5, 6, 7, 10])) == [
         b"image 1",
@@ -52,12 +52,12 @@ def test_images_come_from_the_column_or_from_a_file(tmp_path):
 
 def test_going_forward_opens_a_shard_once(tmp_path, monkeypatch):
     ws = world(tmp_path)
-    reader = corpus.ImageReader(ws, corpus.shards(ws))
+    reader = images.ImageReader(ws, corpus.shards(ws))
     opened = []
     monkeypatch.setattr(
-        corpus.ImageReader,
+        images.ImageReader,
         "_open",
-        lambda self, *a, _real=corpus.ImageReader._open: (opened.append(1), _real(self, *a)),
+        lambda self, *a, _real=images.ImageReader._open: (opened.append(1), _real(self, *a)),
     )
     for row in range(11):
         reader.read("open/part-0.parquet", np.array([row]))
@@ -69,9 +69,10 @@ def test_optional_columns_may_be_missing(tmp_path):
     ws.open.mkdir(parents=True)
     pq.write_table(pa.table({"open_id": ["o1", "o2"], "caption": ["a", None]}), ws.open / "x.parquet")
     (shard,) = corpus.shards(ws)
-    assert next(iter(corpus.captions(shard))).captions.to_pylist() == ["a", ""]
-    assert corpus.traits(shard, np.array([1])).to_pylist()[0]["nsfw"] is None
-    assert corpus.ImageReader(ws, (shard,)).read(shard.name, np.array([0])) == [None]
+    (piece,) = corpus.slices(shard, corpus.TRAITS)
+    assert piece.captions.to_pylist() == ["a", ""]
+    assert piece.traits(np.array([1])).to_pylist()[0]["nsfw"] is None
+    assert images.ImageReader(ws, (shard,)).read(shard.name, np.array([0])) == [None]
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
@@ -80,7 +81,7 @@ def test_captions_of_any_text_type_are_read(tmp_path, kind):
     ws.open.mkdir(parents=True)
     table = pa.table({"open_id": ["o1", "o2"], "caption": pa.array(["a", "b"]).cast(kind)})
     pq.write_table(table, ws.open / "x.parquet")
-    assert next(iter(corpus.captions(corpus.shards(ws)[0]))).captions.to_pylist() == ["a", "b"]
+    assert next(iter(corpus.slices(corpus.shards(ws)[0]))).captions.to_pylist() == ["a", "b"]
 
 
 def test_what_cannot_be_read_is_named(tmp_path):
@@ -100,4 +101,4 @@ def test_a_path_never_leads_out_of_the_task_folder(tmp_path):
     ws = write_task(tmp_path)
     write_open(ws, [open_row(0, "x") | {"path": "../../secret"}])
     with pytest.raises(TaskFolderError, match="stay below"):
-        corpus.ImageReader(ws, corpus.shards(ws)).read("open/part-0.parquet", np.array([0]))
+        images.ImageReader(ws, corpus.shards(ws)).read("open/part-0.parquet", np.array([0]))

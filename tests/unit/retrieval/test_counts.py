@@ -20,7 +20,7 @@ def task(*classes):
 def count(lexicon, captions, parts=1):
     counts, matcher = Counts.none(lexicon), Matcher(lexicon.phrases)
     for part in np.array_split(np.array(captions, object), parts):
-        counts = counts.plus(lexicon, mentions(lexicon, matcher.find(pa.array(part.tolist(), pa.large_string()))))
+        counts = counts.plus(lexicon, mentions(lexicon, matcher.find(pa.array(part.tolist(), pa.string()))))
     return counts
 
 

@@ -6,7 +6,8 @@ from tailfirst.embedding.keys import Keys, words
 from tailfirst.retrieval import corpus
 from tailfirst.retrieval.counts import Lexicon
 from tailfirst.retrieval.gather import gather
-from tailfirst.retrieval.hygiene import Dropped
+from tailfirst.retrieval.question import Question
+from tailfirst.retrieval.shard_store import ShardStore
 from tailfirst.task import load_task
 from tests.support.open_world import open_row, write_open, write_task
 
@@ -21,12 +22,10 @@ def rows(start, stop):
 def run(tmp_path, shards, limit=100, seed=1):
     ws = write_task(tmp_path)
     write_open(ws, *shards)
-    dropped = Dropped()
     lexicon = Lexicon.of(load_task(ws.task))
-    found = gather(
-        corpus.shards(ws), lexicon, Retrieval(match_limit=limit), NO_ITEMS, seed, is_text=False, dropped=dropped
-    )
-    return found, dict(dropped.counts), lexicon
+    asked = Question(lexicon, Retrieval(match_limit=limit), NO_ITEMS, seed, is_text=False)
+    found = gather(corpus.shards(ws), asked, ShardStore.of(ws, asked))
+    return found, found.dropped, lexicon
 
 
 def test_all_matches_are_kept_while_there_are_few(tmp_path):

@@ -12,7 +12,8 @@ from tailfirst.retrieval.select import Looked, select
 class World:
     """Rows whose faults are given; notes which rows were looked at."""
 
-    def __init__(self, lost=None, shas=None, nearest=None, t2i=None) -> None:
+    def __init__(self, lost=None, shas=None, nearest=None, t2i=None, vectors=None) -> None:
+        self.vectors = vectors or {}
         self.lost, self.shas, self.nearest, self.t2i = lost or {}, shas or {}, nearest or {}, t2i or {}
         self.looked: list[int] = []
 
@@ -24,6 +25,7 @@ class World:
             shas=tuple(None if row in self.lost else self.shas.get(row, f"sha{row}") for row in names),
             t2i=np.array([self.t2i.get(row, 0.3) for row in names], np.float64),
             nearest=np.array([self.nearest.get(row, 0.1) for row in names], np.float32),
+            vectors=np.array([self.vectors.get(row, (1, 0)) for row in names], np.float32),
         )
 
 
