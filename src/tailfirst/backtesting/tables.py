@@ -110,9 +110,11 @@ def _who(task: str, arm: Arm) -> list[str]:
 
 
 def said(found: Interval | None, sign: str = "", digits: int = 3) -> str:
-    """As `value [low, high]`; a dash where there is nothing."""
+    """As `value [low, high]`; the value alone where a single seed has no spread, a dash where there is nothing."""
     if found is None:
         return "-"
+    if found.low == found.high:
+        return f"{found.value:{sign}.{digits}f}"
     return f"{found.value:{sign}.{digits}f} [{found.low:{sign}.{digits}f}, {found.high:{sign}.{digits}f}]"
 
 
