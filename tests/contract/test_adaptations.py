@@ -22,6 +22,7 @@ from tests.support.tiny_clip import make_tiny_clip
 NAMES = plugins.names("adaptation")
 CLASSES = ("elm", "ash", "yew", "oak", "fir")
 DIM = 16  # of the tiny CLIP
+HOME = tempfile.TemporaryDirectory()  # of the tiny CLIP; removed when the tests end
 
 
 def unit(x):
@@ -45,13 +46,13 @@ def train(rows=30, prototypes=True, retrieved=10, seed=0, classes=CLASSES) -> Tr
 
 @functools.cache
 def tiny_clip():
-    ws = Workspace(Path(tempfile.mkdtemp()))
+    ws = Workspace(Path(HOME.name))
     return clip.load(clip.Params(model=str(make_tiny_clip(ws.root / "clip"))), ws, Settings(_env_file=None))
 
 
 def with_text_tower(data) -> TrainSet:
     prompts = tuple((f"a photo of a {name}",) for name in data.class_ids)
-    scratch = Path(tempfile.mkdtemp())
+    scratch = Path(HOME.name) / "fits" / "fit"
     return replace(data, source=Source(tiny_clip, lambda rows: [], prompts, data.class_ids, scratch))
 
 

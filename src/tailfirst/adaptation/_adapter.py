@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class AdapterTower:
     """See `_tower.Tower`."""
 
-    rates = Rates(lr=1e-3, lr_head=1e-3)
+    rates = Rates(lr=2e-3, lr_head=1e-3, epochs=20)
 
     def __init__(self, vectors: Vectors, texts: Vectors, prompts: list[Ints], *, text_map: bool) -> None:
         """Start as the identity.

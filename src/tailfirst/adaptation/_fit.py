@@ -67,6 +67,7 @@ class _Fit:
     ) -> None:
         self.train, self.params, self.tower, self.problem = train, params, tower, problem
         self.seeds = _Seeds(*rng.spawn(4))
+        self.epochs = tower.rates.epochs if params.epochs is None else params.epochs
         self.human = np.flatnonzero(~train.retrieved)
         self.keepers: list[Keeper] = []
 
@@ -119,9 +120,9 @@ class _Fit:
 
     def _epochs(self, start: Snapshot) -> int | None:
         """How many epochs the joint stage runs: all, or those that were best on folds of the human labels (7.11)."""
-        if self.params.selection == "last_epoch" or len(self.human) < 2 * self.params.folds or not self.params.epochs:
+        if self.params.selection == "last_epoch" or len(self.human) < 2 * self.params.folds or not self.epochs:
             return None
-        right = np.zeros((self.params.epochs, len(self.human)))
+        right = np.zeros((self.epochs, len(self.human)))
         parts = np.array_split(self.seeds.folds.permutation(len(self.human)), self.params.folds)
         for number, part in enumerate(parts):
             start.restore(self.problem)
@@ -144,7 +145,7 @@ class _Fit:
             power=params.class_power, labeled_share=params.labeled_share, size=params.epoch_rows,
         )  # fmt: skip
         lr, lr_head = params.lr or rates.lr, params.lr_head or rates.lr_head
-        return _loop.Stage(name, draws, params, lr, lr_head, params.cutmix, params.epochs, stop)
+        return _loop.Stage(name, draws, params, lr, lr_head, params.cutmix, self.epochs, stop)
 
     def _key(self, stage: str, rows: Ints, rng: np.random.Generator) -> str:
         """Everything that a stage's result depends on."""

@@ -42,7 +42,7 @@ def network_tower(train: TrainSet, params: Tuning, *, texts: bool) -> "NetworkTo
 class NetworkTower:
     """See `_tower.Tower`; works on a copy of the network, so that the encoder stays what it is."""
 
-    rates = Rates(lr=1e-5, lr_head=1e-3)
+    rates = Rates(lr=1e-4, lr_head=1e-3, epochs=4)
 
     def __init__(self, encoder: Tunable, source: Source, count: int, params: Tuning, *, texts: bool) -> None:
         network = read_network(encoder.folder).to(encoder.network.device)

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Learning rates that suit a tower."""
+    """Learning rates and a length that suit a tower."""
 
     lr: float
     lr_head: float
+    epochs: int
 
 
 class Tower(Protocol):

@@ -26,12 +26,15 @@ from tailfirst.vectors import unit
 if TYPE_CHECKING:
     import torch
 
-LR = 2e-3
+LR, EPOCHS = 2e-3, 10
 
 
 class Params(_options.Loop):
-    """The loop's options, and the context."""
+    """The loop's options (sampled as by the profile `tailfirst`), and the context."""
 
+    epoch_rows: int | None = Field(1280, ge=1)
+    labeled_share: float | None = Field(0.5, ge=0, le=1)
+    class_power: float = Field(1.0, ge=0, le=1)
     context: int = Field(16, ge=1)  # vectors per class before its name; fewer where the text tower reads no more
 
 
@@ -55,7 +58,8 @@ def fit(train: TrainSet, params: Params, rng: np.random.Generator) -> Tuned:
         np.arange(len(train.classes)), train.classes, train.retrieved,
         power=params.class_power, labeled_share=params.labeled_share, size=params.epoch_rows,
     )  # fmt: skip
-    stage = _loop.Stage("prompt", draws, params, params.lr or LR, params.lr_head or LR, None, params.epochs)
+    epochs = EPOCHS if params.epochs is None else params.epochs
+    stage = _loop.Stage("prompt", draws, params, params.lr or LR, params.lr_head or LR, None, epochs)
     with _loop.deterministic(tower.device):
         curve = _loop.run(problem, stage, steps, keeper)
         linear = LinearModel(train.encoder, train.class_ids, tower.prototypes(), train.logit_scale)
