@@ -72,11 +72,14 @@ class Matcher:
         odd = _not_ascii(captions)
         rows, phrases = self._scan(captions)
         if len(odd):  # their bytes were not normalised by that
-            keep = ~np.isin(rows, odd)
+            is_odd = np.zeros(len(captions), np.bool_)
+            is_odd[odd] = True
+            keep = ~is_odd[rows]
             texts = [normalise(text) for text in captions.take(pa.array(odd)).to_pylist()]
             more, found = self._scan(pa.array(texts, pa.string()))
             rows, phrases = np.concatenate([rows[keep], odd[more]]), np.concatenate([phrases[keep], found])
-        pairs = np.unique(passed[rows] * max(len(self._lengths), 1) + phrases)
+        pairs = np.sort(passed[rows] * max(len(self._lengths), 1) + phrases)
+        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
         return Hits(*np.divmod(pairs, max(len(self._lengths), 1)))
 
     def _scan(self, captions: pa.StringArray) -> tuple[Ints, Ints]:
@@ -118,7 +121,9 @@ def _not_ascii(captions: pa.StringArray) -> Ints:
     bare = np.frombuffer(captions.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]]
     if not len(bare) or bare.max() < 128:
         return np.empty(0, np.int64)
-    return np.unique(np.searchsorted(offsets - offsets[0], np.flatnonzero(bare > 127), side="right") - 1)
+    is_odd = np.zeros(len(captions), np.bool_)
+    is_odd[np.searchsorted(offsets - offsets[0], np.flatnonzero(bare > 127), side="right") - 1] = True
+    return np.flatnonzero(is_odd)
 
 
 def _normalised(captions: pa.StringArray) -> tuple[Bytes, Ints]:
@@ -126,7 +131,9 @@ def _normalised(captions: pa.StringArray) -> tuple[Bytes, Ints]:
     offsets = offsets_of(captions)
     text = padded(joined(captions, BETWEEN, _LOWER))
     starts = offsets - offsets[0] + np.arange(len(offsets))
-    quotes = np.isin(text, np.frombuffer(ASCII_QUOTES, np.uint8))
+    quotes = np.zeros(len(text), np.bool_)
+    for sign in ASCII_QUOTES:
+        quotes |= text == sign
     text, starts = _without(text, quotes, starts)
     spaces = text == ord(" ")
     spaces[1:] &= spaces[:-1]

@@ -21,7 +21,7 @@ Word = TypeVar("Word", np.uint32, np.uint64)
 PAD = 16
 PREFIX, WHOLE = 4, 8  # bytes of a token that make its number
 MIX = np.uint64(0x9E3779B97F4A7C15)
-FEWEST_BITS, MOST_BITS, SPARE_BITS = 16, 22, 8  # of a table; each of its numbers has 2 ** SPARE_BITS places and more
+FEWEST_BITS, MOST_BITS, SPARE_BITS = 16, 22, 6  # of a table; each of its numbers has 2 ** SPARE_BITS places and more
 
 
 class Bits:

@@ -61,7 +61,9 @@ def test_by_text_by_image_and_by_labels(world):
     label(ws, (ids[0], "bear", 0, "SEED"), (ids[1], "bear", 1, "TRAIN"), (ids[3], "truck", 1, "AUDIT"))
     assert ranked(ws, rank="t2t")[0] == ["one", "two", "three", "four"]
     assert ranked(ws, rank="t2i")[0] == ["four", "two", "three", "one"]
+    freq = schemas.read(ws.class_counts, schemas.CLASS_COUNTS)["freq"]
     bears, summary = ranked(ws, rank="i2i")
+    assert schemas.read(ws.class_counts, schemas.CLASS_COUNTS)["freq"].equals(freq)
     assert bears == ["one", "three", "two", "four"]
     assert summary.unlabeled_classes == ("truck", "tuna"), "an audit label steers nothing"
     assert ranked(ws, "truck", rank="i2i")[0] == ranked(ws, "truck", rank="t2i")[0] == ["two", "one"]

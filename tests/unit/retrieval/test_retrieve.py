@@ -131,6 +131,8 @@ def test_every_row_says_where_it_comes_from(world):
         {"rank": "t2i"},
         {"match_limit": 1},
         {"min_t2i": 0.9},
+        {"min_t2t": 0.9},
+        {"within_class_similarity": 0.5},
         {"max_nsfw": 1.0},
         {"licences": []},
     ],
