@@ -24,13 +24,16 @@ class AdapterTower:
 
     rates = Rates(lr=2e-3, lr_head=1e-3, epochs=20)
 
-    def __init__(self, vectors: Vectors, texts: Vectors, prompts: list[Ints], *, text_map: bool) -> None:
+    def __init__(
+        self, vectors: Vectors, texts: Vectors, prompts: list[Ints], start: Vectors | None, *, text_map: bool
+    ) -> None:
         """Start as the identity.
 
         Args:
             vectors: (M, D) unit vectors of the training rows.
             texts: (T, D) unit vectors of all prompts.
             prompts: Rows of `texts` of each class.
+            start: (C, D) the encoder's own prototypes, given back bit for bit while nothing is trained.
             text_map: Whether prompts are mapped too.
         """
         import torch
@@ -39,7 +42,7 @@ class AdapterTower:
         self._vectors, self._texts, self._prompts = torch.from_numpy(vectors), torch.from_numpy(texts), prompts
         self._item_map = torch.nn.Parameter(torch.zeros(vectors.shape[1], vectors.shape[1]))
         self._text_map = torch.nn.Parameter(torch.zeros_like(self._item_map)) if text_map else None
-        self._start = texts
+        self._start = start
 
     @classmethod
     def of(cls, train: TrainSet, *, texts: bool) -> "AdapterTower":
@@ -49,7 +52,7 @@ class AdapterTower:
             Unavailable: No prompt, no prototype and no row to start the classes from.
         """
         found, prompts = _class_vectors(train, texts=texts)
-        return cls(unit(train.vectors), found, prompts, text_map=texts)
+        return cls(unit(train.vectors), found, prompts, train.prototypes, text_map=texts)
 
     def parameters(self) -> "dict[str, torch.nn.Parameter]":
         """The two matrices (D, D)."""
@@ -89,11 +92,10 @@ class AdapterTower:
         """Normalised means of each class's prompts."""
         import torch
 
-        if self._text_map is None or not self._text_map.any():
-            vectors = self._start.astype(np.float64)
-        else:
-            with torch.no_grad():
-                vectors = self.texts(np.arange(len(self._texts))).numpy().astype(np.float64)
+        if self._start is not None and (self._text_map is None or not self._text_map.any()):
+            return self._start
+        with torch.no_grad():
+            vectors = self.texts(np.arange(len(self._texts))).numpy().astype(np.float64)
         return unit(np.stack([vectors[rows].mean(axis=0) for rows in self._prompts]))
 
     def encoding(self) -> Encoding | None:

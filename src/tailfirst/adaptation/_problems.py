@@ -13,6 +13,7 @@ from tailfirst.adaptation._losses import contrast, cross_entropy
 from tailfirst.adaptation._options import Targets
 from tailfirst.adaptation._tower import Tower
 from tailfirst.contracts import Head, Ints
+from tailfirst.vectors import unit
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +36,7 @@ class Finetune:
 
         self._tower, self.device = tower, tower.device
         self._classes = torch.from_numpy(classes).to(self.device)
-        self._weights = torch.nn.Parameter(torch.from_numpy(tower.prototypes()).to(self.device))
+        self._weights = torch.nn.Parameter(torch.from_numpy(unit(tower.prototypes())).to(self.device))
         self._log_scale = torch.nn.Parameter(torch.tensor(math.log(scale), device=self.device))
 
     def tower(self) -> "Mapping[str, torch.nn.Parameter]":
@@ -107,7 +108,7 @@ class Contrast:
 
     def answer(self) -> Head:
         """The prototypes of the text side as it is now, and exp(tau)."""
-        return Head(self._tower.prototypes(), math.exp(float(self._log_scale.detach())))
+        return Head(unit(self._tower.prototypes()), math.exp(float(self._log_scale.detach())))
 
     def _drawn(self, classes: Ints, rng: np.random.Generator) -> Ints:
         """A random prompt row of each class."""

@@ -63,7 +63,7 @@ def with_pool(seed=3):
 
 
 def fit(data, **options):
-    given = {"unlabelled": "gated", "tower": "adapter", "epochs": 4, "stage2": "none"} | options
+    given = {"unlabelled": "gated", "tower": "adapter", "epochs": 4, "epoch_rows": None, "stage2": "none"} | options
     module = plugins.load("adaptation", "finetune")
     return module.fit(data, plugins.params("adaptation", "finetune", given), np.random.default_rng(0))
 

@@ -81,7 +81,7 @@ def test_the_best_epoch_is_the_first_of_the_best_by_balanced_accuracy():
 
 def test_epochs_chosen_on_folds_of_the_labels():
     module = plugins.load("adaptation", "finetune")
-    given = {"selection": "oof", "epochs": 6, "stage2": "none", "folds": 3}
+    given = {"selection": "oof", "epochs": 6, "epoch_rows": None, "stage2": "none", "folds": 3}
     chosen = module.fit(train(), plugins.params("adaptation", "finetune", given), np.random.default_rng(0))
     assert 1 <= len(chosen.curve) <= 6
     again = module.fit(train(), plugins.params("adaptation", "finetune", given), np.random.default_rng(0))

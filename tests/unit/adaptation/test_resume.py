@@ -17,7 +17,7 @@ from tests.support import tunable
 
 ROOT = Path(__file__).parents[3]
 KILLED_IN_STEP = 7  # of three steps per epoch: in epoch 3
-OPTIONS = {"epochs": 4, "batch": 8, "lr": 1e-3, "class_power": 1.0}
+OPTIONS = {"epochs": 4, "epoch_rows": None, "batch": 8, "lr": 1e-3, "class_power": 1.0}
 
 
 def fit(name, folder, tower):
@@ -79,7 +79,9 @@ def test_rounds_between_refreshes_share_their_first_stage(tmp_path):
     data = tunable.train_set(tmp_path)
     module = plugins.load("adaptation", "finetune")
     params = plugins.params(
-        "adaptation", "finetune", {"schedule": "stage1_once", "stage2": "full", "tower": "adapter", "epochs": 3}
+        "adaptation",
+        "finetune",
+        {"schedule": "stage1_once", "stage2": "full", "tower": "adapter", "epochs": 3, "epoch_rows": None},
     )
     first = module.fit(data, params, np.random.default_rng(0))
     memos = list((tmp_path / "fits" / "stage1").glob("*.safetensors"))

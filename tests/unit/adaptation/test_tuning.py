@@ -19,7 +19,17 @@ from tests.support import tunable
 
 BOTH = pytest.mark.parametrize("name", ["finetune", "contrastive"])
 TOWERS = pytest.mark.parametrize("tower", ["full", "adapter"])
-QUICK = {"epochs": 2, "batch": 8, "lr": 1e-3, "warmup": 0, "stage2": "none", "blend": "none"}
+QUICK = {
+    "epochs": 2,
+    "epoch_rows": None,
+    "class_power": 0.0,
+    "labeled_share": None,
+    "batch": 8,
+    "lr": 1e-3,
+    "warmup": 0,
+    "stage2": "none",
+    "blend": "none",
+}
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.support.pictures import picture
 from tests.support.tiny_clip import make_tiny_clip
 
 CPU = Settings(_env_file=None, device="cpu")
-QUICK = {"epochs": 1, "batch": 8}
+QUICK = {"epochs": 1, "epoch_rows": None, "batch": 8}
 
 
 @pytest.fixture(scope="module")

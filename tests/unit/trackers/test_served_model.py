@@ -119,7 +119,7 @@ def test_images_go_through_the_encoder_that_travels_with_the_model(ws):
 def test_a_tuned_model_serves_pictures(ws, tower):
     data = tunable.train_set(ws.root / "tiny")
     options = {"model": str(ws.root / "tiny" / "clip"), "revision": None, "dtype": "float32", "batch": 8}
-    given = plugins.params("adaptation", "contrastive", {"tower": tower, "epochs": 2, "lr": 1e-3})
+    given = plugins.params("adaptation", "contrastive", {"tower": tower, "epochs": 2, "epoch_rows": None, "lr": 1e-3})
     tuned = plugins.load("adaptation", "contrastive").fit(data, given, np.random.default_rng(0))
     report = rounds.report(ws, 1, 0.5)
     with atomic_folder(report.candidates[1].model) as made:
