@@ -175,7 +175,7 @@ class Workspace:
 
     @property
     def cache(self) -> Path:
-        """The content-addressed embedding cache."""
+        """What may be deleted at any time: vectors by content (embeddings/), answers by open shard (retrieval/)."""
         return self.state / "cache"
 
     @property
