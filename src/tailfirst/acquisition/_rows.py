@@ -33,7 +33,8 @@ def by_id(item_ids: Ids) -> Ints:
         return np.argsort(item_ids, kind="stable").astype(np.int64)
     keys = np.zeros(len(item_ids), np.uint64)
     for column in letters.T:
-        keys = keys * np.uint64(256) + column
+        keys *= np.uint64(256)
+        keys += column
     order = np.argsort(keys, kind="stable").astype(np.int64)
     same = keys[order[1:]] == keys[order[:-1]]
     unclear = np.concatenate([same, [False]]) | np.concatenate([[False], same])
