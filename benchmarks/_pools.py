@@ -25,7 +25,7 @@ def make(pool, classes=100, dim=512, labeled=100, seed=0):
     weights = centers / np.linalg.norm(centers, axis=1, keepdims=True)
     blank = np.zeros(classes)
     view = PoolView(
-        item_ids=np.array([f"{i:020x}" for i in rng.permutation(pool)]),
+        item_ids=np.array([f"{i:016x}0000" for i in rng.integers(0, 2**63, pool)]),  # as hashes: 20 characters
         vectors=vectors[:pool],
         class_ids=tuple(f"c{k:03d}" for k in range(classes)),
         probs=None,

@@ -5,7 +5,7 @@
 Every row has a weight, its squared distance to the nearest pick at the last time all rows were looked at. Picks only
 lower distances, so the weight stays an upper bound: a row is proposed with probability proportional to its weight and
 accepted with probability (distance now) / weight, which is a draw from the distances of now. Only proposals are
-compared with the picks since; all rows are when few proposals are accepted.
+compared with the picks since; all rows are when so few proposals are accepted that this costs less.
 
 Work: one pass over the rows for the norms and one per update of the weights; memory 24 bytes per row and a few blocks.
 """
@@ -19,7 +19,7 @@ from tailfirst.contracts import Floats, Ints, PoolView, Vectors
 
 BLOCK = 4096
 PROPOSALS = 256  # drawn at once
-ENOUGH = 0.05  # share of accepted proposals below which all rows are looked at again
+COST = 4  # of a proposal, in rows looked at in one pass
 ROUNDING = 4e-6  # of |g|^2 + |h|^2: squared distances below are copies
 
 
@@ -29,31 +29,35 @@ class Factors:
 
     errors: Vectors  # (n, C) a
     vectors: Vectors  # (n, D) b
-    squares: Floats  # (n,) |g|^2
+    squares: Vectors  # (n,) |g|^2
 
     def at(self, places: Ints | slice) -> "Factors":
         """Some of them."""
         return Factors(self.errors[places], self.vectors[places], self.squares[places])
 
-    def to(self, others: "Factors") -> Floats:
+    def to(self, others: "Factors") -> Vectors:
         """(n, k) squared distances; those below rounding are 0."""
         both = self.squares[:, None] + others.squares
-        found = both - 2.0 * (self.errors @ others.errors.T) * (self.vectors @ others.vectors.T)
-        found[found < ROUNDING * both] = 0
+        found = self.errors @ others.errors.T
+        found *= self.vectors @ others.vectors.T
+        found *= -2
+        found += both
+        both *= ROUNDING
+        found[found < both] = 0
         return found
 
 
-def factors(view: PoolView, rows: Ints) -> Factors:
+def factors(view: PoolView, rows: Ints | slice) -> Factors:
     """The gradients of rows of a view.
 
     Raises:
         Unavailable: There is no model yet.
     """
     errors = _probs.rows(view, rows).astype(np.float32)
-    errors[np.arange(len(rows)), errors.argmax(axis=1)] -= 1
+    errors[np.arange(len(errors)), errors.argmax(axis=1)] -= 1
     vectors = view.vectors[rows]
     squares = np.einsum("ij,ij->i", errors, errors) * np.einsum("ij,ij->i", vectors, vectors)
-    return Factors(errors, vectors, squares.astype(np.float64))
+    return Factors(errors, vectors, squares)
 
 
 def draw(view: PoolView, order: Ints, budget: int, rng: np.random.Generator) -> tuple[Ints, Floats]:
@@ -112,7 +116,9 @@ def _propose(
                 now = np.minimum(now, among[k])
                 now[places == places[k]] = 0
         fresh = _joined(fresh, proposed.at(np.array(taken, np.int64)))
-        if len(taken) < ENOUGH * count:
+        left, since = budget - len(chosen), len(chosen) - known
+        proposals = left * count / (len(taken) + 0.5)  # it will take at this rate
+        if COST * proposals * (since + PROPOSALS) > len(order) * since:
             return
 
 
@@ -125,11 +131,12 @@ def _joined(first: Factors, second: Factors) -> Factors:
 
 
 def _norms(view: PoolView, order: Ints) -> Floats:
-    """(N,) |g|^2."""
-    result = np.empty(len(order))
+    """(N,) |g|^2. Given probabilities are read as they lie: without a product no row depends on its neighbors."""
+    result, given = np.empty(len(order)), view.probs is not None
     for start in range(0, len(order), BLOCK):
-        result[start : start + BLOCK] = factors(view, order[start : start + BLOCK]).squares
-    return result
+        rows = slice(start, start + BLOCK)
+        result[rows] = factors(view, rows if given else order[rows]).squares
+    return result[order] if given else result
 
 
 def _lower(weights: Floats, view: PoolView, order: Ints, picks: Factors) -> None:

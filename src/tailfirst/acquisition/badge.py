@@ -25,8 +25,9 @@ def select(view: PoolView, budget: int, params: BaseModel, rng: np.random.Genera
     _rows.enough(view, budget)
     order = _rows.by_id(view.item_ids)
     drawn, squares = _gradients.draw(view, order, budget, rng)
-    left = np.setdiff1d(np.arange(len(order)), drawn)
-    filled = rng.choice(left, budget - len(drawn), replace=False)
+    filled = drawn[:0]
+    if len(drawn) < budget:
+        filled = rng.choice(np.setdiff1d(np.arange(len(order)), drawn), budget - len(drawn), replace=False)
     return Selection(
         rows=order[np.concatenate([drawn, filled])],
         scores=np.concatenate([squares, np.zeros(len(filled))]),

@@ -55,10 +55,10 @@ def chances(view, budget):
     return result
 
 
-@pytest.mark.parametrize("enough", [0.0, 0.05, 2.0], ids=["never", "default", "always"])
-def test_draws_have_the_k_means_plus_plus_distribution(enough, monkeypatch):
+@pytest.mark.parametrize("cost", [0.0, 4.0, 99.0], ids=["never", "default", "always"])
+def test_draws_have_the_k_means_plus_plus_distribution(cost, monkeypatch):
     """Whether all rows are looked at again never, sometimes or after every batch of proposals."""
-    monkeypatch.setattr(_gradients, "ENOUGH", enough)
+    monkeypatch.setattr(_gradients, "COST", cost)
     monkeypatch.setattr(_gradients, "PROPOSALS", 3)
     monkeypatch.setattr(_gradients, "BLOCK", 4)
     rng = np.random.default_rng(8)

@@ -122,6 +122,15 @@ def test_best_rows_with_ties():
     assert _rows.best(scores, ids, 0).tolist() == []
 
 
+@pytest.mark.parametrize(
+    "ids", [["b", "a", "ab", ""], ["same-prefix-2", "same-prefix-10", "same-prefix-1", "z"], ["ö", "z", "日"]]
+)
+def test_rows_by_id(ids):
+    assert [ids[r] for r in _rows.by_id(np.array(ids))] == sorted(ids)
+    many = np.array([f"{x}{y}" for x in ids for y in np.random.default_rng(0).integers(0, 10**12, 50)])
+    assert many[_rows.by_id(many)].tolist() == sorted(many.tolist())
+
+
 def test_uncertainty_is_bought_where_it_is():
     """Two classes with an ambiguous region of 10 %: both scores put far more than a tenth of the batch there."""
     rng = np.random.default_rng(3)
