@@ -23,6 +23,7 @@ class AdapterTower:
     """See `_tower.Tower`."""
 
     rates = Rates(lr=2e-3, lr_head=1e-3, epochs=20)
+    mixes_pixels = False
 
     def __init__(
         self, vectors: Vectors, texts: Vectors, prompts: list[Ints], start: Vectors | None, *, text_map: bool

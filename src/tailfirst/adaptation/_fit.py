@@ -24,6 +24,7 @@ from tailfirst.contracts import Floats, Head, Ints, TrainSet, Vectors
 from tailfirst.errors import Unavailable
 from tailfirst.vectors import unit
 
+PULL = 4  # labels per class at which the tuned model gets half
 MEMOS = 8  # finished first stages that are kept beside each other
 Make = Callable[[Tower], Problem]
 
@@ -69,6 +70,7 @@ class _Fit:
         self.seeds = _Seeds(*rng.spawn(4))
         self.epochs = tower.rates.epochs if params.epochs is None else params.epochs
         self.human = np.flatnonzero(~train.retrieved)
+        self.alpha = share_of_tuned(len(self.human), len(train.class_ids)) if params.alpha is None else params.alpha
         self.keepers: list[Keeper] = []
 
     def run(self) -> Tuned:
@@ -76,17 +78,17 @@ class _Fit:
         epochs = self._epochs(start)
         curve = self._joint(epochs)
         if self.params.blend == "weights":
-            start.blend(self.problem, self.params.alpha)
+            start.blend(self.problem, self.alpha)
         head = self.problem.answer()
         if self.params.stage2 == "full" and len(self.human):
             curve += self._again()
             head = self.problem.answer()
         if self.params.blend == "weights":
-            head = replace(head, scale=_between(self.train.logit_scale, head.scale, self.params.alpha))
+            head = replace(head, scale=_between(self.train.logit_scale, head.scale, self.alpha))
         if self.params.stage2 == "head" and len(self.human):
             head = self._solved(head)
         if self.params.blend == "head":
-            head = _blended(before.weights, self.train.logit_scale, head, self.params.alpha)
+            head = _blended(before.weights, self.train.logit_scale, head, self.alpha)
         linear = LinearModel(self.train.encoder, self.train.class_ids, head.weights.astype(np.float32), head.scale)
         model = Tuned(linear, self.tower.encoding(), tuple(curve))
         for keeper in self.keepers:
@@ -145,7 +147,8 @@ class _Fit:
             power=params.class_power, labeled_share=params.labeled_share, size=params.epoch_rows,
         )  # fmt: skip
         lr, lr_head = params.lr or rates.lr, params.lr_head or rates.lr_head
-        return _loop.Stage(name, draws, params, lr, lr_head, params.cutmix, self.epochs, stop)
+        mixes = params.cutmix is not None and (self.tower.mixes_pixels or params.cutmix.features)
+        return _loop.Stage(name, draws, params, lr, lr_head, params.cutmix if mixes else None, self.epochs, stop)
 
     def _key(self, stage: str, rows: Ints, rng: np.random.Generator) -> str:
         """Everything that a stage's result depends on."""
@@ -192,6 +195,16 @@ def best_epoch(right: Floats, classes: Ints) -> int:
     counts = np.bincount(classes)
     weights = 1 / (counts[classes] * (counts > 0).sum())
     return int(np.argmax(np.round(right @ weights, 9))) + 1
+
+
+def share_of_tuned(labels: int, classes: int) -> float:
+    """Alpha of the blend (7.4): m / (m + 4), at least 0.5, for m labels per class.
+
+    The more was bought, the less zero-shot holds back.
+    The 4 is that of the search anchors (alor.md 7.9): how many labels weigh as much as the prototype.
+    """
+    per_class = labels / classes
+    return max(0.5, per_class / (per_class + PULL))
 
 
 def _between(zero: float, tuned: float, alpha: float) -> float:

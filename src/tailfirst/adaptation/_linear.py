@@ -9,15 +9,10 @@ import numpy as np
 from tailfirst import artifacts
 from tailfirst.contracts import Floats, Head, MediaOf, Vectors
 from tailfirst.errors import TaskFolderError
+from tailfirst.vectors import unit
 
 BLOCK = 16_384  # rows at a time: bounds what `probs` needs beyond its result
 WEIGHTS, HEAD = "weights.safetensors", "head.json"
-
-
-def unit(vectors: Vectors) -> Vectors:
-    """Rows of length one (a zero row stays zero)."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
 def softmax(logits: Floats) -> Floats:

@@ -65,6 +65,11 @@ class NetworkTower:
         ends = np.cumsum([0, *map(len, source.prompts)])
         self._prompts = [np.arange(ends[c], ends[c + 1]) for c in range(len(source.prompts))]
 
+    @property
+    def mixes_pixels(self) -> bool:
+        """True where the encoder reads images."""
+        return self._pixels is not None
+
     def parameters(self) -> "dict[str, torch.nn.Parameter]":
         """What is trained of the network."""
         return dict(self._trained)

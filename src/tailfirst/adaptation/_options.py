@@ -21,8 +21,8 @@ PROFILES: Mapping[Profile, Mapping[str, Any]] = {
         "labeled_share": None,
     },
     "tailfirst": {
-        "cutmix": {"prob": 0.5, "beta": 1.0}, "stage2": "head", "blend": "weights", "targets": "multi_positive",
-        "unlabelled": "off", "selection": "last_epoch", "schedule": "refresh", "epochs": None, "epoch_rows": 1280,
+        "cutmix": {"prob": 0.5, "beta": 1.0}, "stage2": "head", "blend": "weights", "targets": "masked",
+        "unlabelled": "off", "selection": "last_epoch", "schedule": "scratch", "epochs": None, "epoch_rows": 1280,
         "class_power": 1.0, "labeled_share": 0.5,
     },
 }  # fmt: skip
@@ -35,10 +35,11 @@ class Section(BaseModel):
 
 
 class Cutmix(Section):
-    """Two items in one (7.2): boxes of images, features where there are no pixels (mixup, ours)."""
+    """Two items in one (7.2): boxes of images; vectors and texts only if asked for."""
 
     prob: float = Field(0.5, ge=0, le=1)  # of a step
     beta: float = Field(1.0, gt=0)  # lam ~ Beta(beta, beta)
+    features: bool = False  # mix features too, where there are no pixels (mixup, ours; measured to cost accuracy)
 
 
 class Gate(Section):
@@ -90,9 +91,9 @@ class Tuning(Loop):
     schedule: Literal["scratch", "refresh", "stage1_once"]
     # -- numbers of the switches
     scale: float = Field(1 / 0.07, gt=0)  # start of the log scale, exp(tau) (3.2)
-    alpha: float = Field(0.5, ge=0, le=1)  # of the blend: 0 = zero-shot, 1 = tuned
+    alpha: float | None = Field(None, ge=0, le=1)  # of the blend: 0 = zero-shot, 1 = tuned; null: grows with labels
     stage2_epochs: int = Field(10, ge=0)  # of `full`
-    stage2_l2: float = Field(2.0, gt=0)  # of `head`: pull to the head of stage 1, which has seen these labels already
+    stage2_l2: float = Field(0.5, gt=0)  # of `head`: pull to the head of stage 1, which has seen these labels already
     stage2_scale: Literal["fitted", "kept"] = "kept"  # of `head`: s; fitted again to features that know the labels,
     # it comes out too sure where the tower has learned them by heart
     stage2_balance: float = Field(1.0, ge=0, le=1)  # gamma of 7.3: 1 = every class weighs the same

@@ -36,6 +36,10 @@ class Tower(Protocol):
     def rates(self) -> Rates:
         """Its own defaults."""
 
+    @property
+    def mixes_pixels(self) -> bool:
+        """Whether a mixed item is a mixed image; where not, features are mixed."""
+
     def parameters(self) -> "dict[str, torch.nn.Parameter]":
         """What is trained, by name."""
 

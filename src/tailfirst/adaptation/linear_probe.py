@@ -19,9 +19,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from tailfirst.adaptation._head import fit_scale, fit_step, row_weights
-from tailfirst.adaptation._linear import LinearModel, load_linear, unit
+from tailfirst.adaptation._linear import LinearModel, load_linear
 from tailfirst.contracts import TrainSet
 from tailfirst.errors import Unavailable
+from tailfirst.vectors import unit
 
 # Around prototypes a tighter prior holds against few, hard and wrong labels; from zero the whole head must be learned,
 # and a tight prior only makes its probabilities too flat (calibration error 0.29 instead of 0.10).

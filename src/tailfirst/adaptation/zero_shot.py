@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tailfirst.adaptation._linear import LinearModel, load_linear, unit
+from tailfirst.adaptation._linear import LinearModel, load_linear
 from tailfirst.contracts import TrainSet
 from tailfirst.errors import Unavailable
+from tailfirst.vectors import unit
 
 
 class Params(BaseModel):

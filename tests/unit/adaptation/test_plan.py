@@ -21,7 +21,7 @@ def test_the_profiles_differ_only_in_the_switches_of_section_1(name):
     ours, paper = (plugins.params("adaptation", name, {"profile": p}).model_dump() for p in PROFILES)
     differing = {key for key in ours if ours[key] != paper[key]}
     assert differing <= SWITCHES | LENGTH | SAMPLER | {"profile"}
-    assert {"cutmix", "stage2", "blend", "schedule"} <= differing
+    assert {"cutmix", "stage2", "blend"} <= differing
     assert plugins.params("adaptation", name, {}).profile == "tailfirst"
 
 
@@ -86,3 +86,18 @@ def test_epochs_chosen_on_folds_of_the_labels():
     assert 1 <= len(chosen.curve) <= 6
     again = module.fit(train(), plugins.params("adaptation", "finetune", given), np.random.default_rng(0))
     np.testing.assert_array_equal(chosen.head.weights, again.head.weights)
+
+
+def test_the_blend_lets_go_of_zero_shot_as_labels_come():
+    assert [_fit.share_of_tuned(n, 10) for n in (0, 10, 40, 60, 160)] == [0.5, 0.5, 0.5, 0.6, 0.8]
+
+
+def test_features_are_mixed_only_if_asked_for():
+    module, data = plugins.load("adaptation", "finetune"), train()
+    fits = [
+        module.fit(data, plugins.params("adaptation", "finetune", {"cutmix": mix}), np.random.default_rng(0))
+        for mix in (None, {"prob": 1.0}, {"prob": 1.0, "features": True})
+    ]
+    plain, boxes, features = (found.head.weights for found in fits)
+    np.testing.assert_array_equal(plain, boxes)  # there are no pixels to mix
+    assert (plain != features).any()
