@@ -49,7 +49,7 @@ def test_five_rows_by_hand():
     """n = (2, 0.03 * 50, 0): c takes item 4 (the only one), then b, then the next smallest after expected counts."""
     probs = np.array([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.3, 0.7, 0.0], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]])
     v = view(probs, names=("a", "b", "c"), n_labeled=[2, 0, 0], n_retrieved=[0, 50, 0])
-    s = select(v, 4, **PAPER)
+    s = select(v, 4, retrieved_weight=0.03, **PAPER)
     # c (0) takes row 4: n = (2.2, 1.7, 0.6). c is empty and starved. b (1.7): row 3 has H .639, row 2 .611, so row 3:
     # n = (2.3, 2.5, .7). a (2.3): row 1 (H .673) before row 0 (.325): n = (2.9, 2.9, .7), b 2.9: row 2.
     assert s.rows.tolist() == [4, 3, 1, 2]
@@ -183,11 +183,10 @@ def test_capped_classes_are_opened_again_when_nothing_else_is_left():
 
 def test_captions_beyond_the_cap_count_nothing():
     v = view(one_hot([0] * 20 + [1] * 20, 2), n_retrieved=[30_000, 400])
-    assert taken(v, select(v, 10, **PLAIN)).tolist() == [0, 10]
-    assert taken(v, select(v, 10, retrieved_cap=500, **PLAIN)).tolist() == [
-        4,
-        6,
-    ]  # 15 against 12: 3 first, then in turn
+    plain = {**PLAIN, "retrieved_weight": 0.03}
+    assert taken(v, select(v, 10, **plain)).tolist() == [0, 10]
+    capped = taken(v, select(v, 10, retrieved_cap=500, **plain))
+    assert capped.tolist() == [4, 6]  # 15 against 12: 3 first, then in turn
     assert select(v, 10, retrieved_cap=0, **PLAIN).counts_before == {"c0": 0, "c1": 0}
 
 
@@ -226,5 +225,5 @@ def test_buys_more_true_tail_than_random_on_a_long_tail():
     truth = rng.choice(4, size=600, p=[0.6, 0.25, 0.1, 0.05])
     logits = rng.normal(size=(600, 4)) + 2.5 * one_hot(truth, 4)
     v = view(np.exp(logits) / np.exp(logits).sum(1, keepdims=True), n_retrieved=[600, 250, 100, 50])
-    s = select(v, 60)
+    s = select(v, 60, retrieved_weight=0.03)
     assert (truth[s.rows] >= 2).mean() > 1.5 * (truth >= 2).mean()
