@@ -13,6 +13,7 @@ import typer
 
 from tailfirst import __version__
 from tailfirst.commands import acts, shell
+from tailfirst.commands.fetch import fetch
 from tailfirst.commands.lineage import lineage
 from tailfirst.commands.plan import plan
 from tailfirst.commands.report import report
@@ -55,6 +56,7 @@ def tailfirst(
 
 for _function, _panel in (
     (init, "start"),
+    (fetch, "start"),
     (status, "look"),
     (plan, "look"),
     (report, "look"),

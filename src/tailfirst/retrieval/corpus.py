@@ -14,10 +14,12 @@ from tailfirst.contracts import Ints
 from tailfirst.errors import TaskFolderError
 from tailfirst.items import inside
 from tailfirst.paths import Workspace
+from tailfirst.retrieval.fetched import Fetched
 
 CAPTION_ROWS = 65_536  # captions in memory at a time
 IMAGE_ROWS = 256  # rows of image bytes in memory at a time
-IMAGE_COLUMNS: tuple[str, ...] = ("image", "path")
+URL_COLUMNS = ("url", "URL")
+IMAGE_COLUMNS: tuple[str, ...] = ("image", "path", *URL_COLUMNS)
 TRAITS = ("open_id", "caption", "sha256", "licence", "nsfw", "source")  # what hygiene looks at
 
 
@@ -50,7 +52,7 @@ def shards(ws: Workspace) -> tuple[Shard, ...]:
     Raises:
         TaskFolderError: A file is not parquet, or lacks open_id or caption.
     """
-    return tuple(_shard(ws, path) for path in sorted(ws.open.glob("*.parquet")))
+    return tuple(_shard(ws, path) for path in sorted(ws.open.glob("[!.]*.parquet")))
 
 
 def captions(shard: Shard) -> Iterator[Slice]:
@@ -92,6 +94,7 @@ class ImageReader:
         self._parts: Iterator[pa.RecordBatch] = iter(())
         self._start = 0  # row of `_part` in the shard
         self._part: pa.RecordBatch | None = None
+        self._urls: Fetched | None = None
 
     def read(self, name: str, rows: Ints) -> list[bytes | None]:
         """The image bytes of rows (ascending) of a shard; None where the corpus owns no image.
@@ -109,7 +112,7 @@ class ImageReader:
         for row in rows.tolist():
             values = self._row(shard, columns, row)
             data = values.get("image")
-            found.append(data if isinstance(data, bytes) else self._file(values.get("path")))
+            found.append(data if isinstance(data, bytes) else self._elsewhere(values))
         return found
 
     def _row(self, shard: Shard, columns: list[str], row: int) -> dict[str, object]:
@@ -128,6 +131,15 @@ class ImageReader:
         self._name, self._start = shard.name, int(shard.starts[group])
         self._parts = _parts(shard, columns, group)
         self._part = next(self._parts, None)
+
+    def _elsewhere(self, values: dict[str, object]) -> bytes | None:
+        """The bytes of a row that holds none itself: from its file, or as they came from its URL."""
+        data = self._file(values.get("path"))
+        url = next((values[name] for name in URL_COLUMNS if values.get(name)), None)
+        if data is not None or not isinstance(url, str):
+            return data
+        self._urls = self._urls or Fetched.of(self.ws)
+        return self._urls.image(url)
 
     def _file(self, path: object) -> bytes | None:
         if not isinstance(path, str):
