@@ -18,6 +18,7 @@ from tailfirst.commands.lineage import lineage
 from tailfirst.commands.plan import plan
 from tailfirst.commands.report import report
 from tailfirst.commands.status import status
+from tailfirst.commands.take_down import take_down
 from tailfirst.errors import TailfirstError, UserError
 from tailfirst.intake.command import init
 
@@ -66,6 +67,7 @@ for _function, _panel in (
     (acts.pause, "act"),
     (acts.resume, "act"),
     (acts.replay, "act"),
+    (take_down, "act"),
 ):
     app.command(rich_help_panel=PANELS[_panel])(_function)
 

@@ -28,8 +28,10 @@ CODE = "code.json"
 SHARED = ("artifacts.py", "config.py", "schemas.py")
 TASK = ("task.py", "items.py")
 VECTORS = ("vectors.py", "embedding/load.py")
-ENCODING = ("vectors.py", "embedding", "encoders", "retrieval", "demo/model")  # the packaged weights are code
+# The packaged weights of demo/model are code.
+ENCODING = ("vectors.py", "embedding", "encoders", "retrieval", "takedowns.py", "demo/model")
 OWN_VECTORS = ("data/prototypes.npy", "data/vectors.npy")  # where the user brought them (encoder `precomputed`)
+TAKEN_DOWN = "data/takedowns.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ STAGES: tuple[Stage, ...] = (
         ),
         code=(*SHARED, *TASK, *ENCODING),
         after=(),
-        maybe=OWN_VECTORS,
+        maybe=(*OWN_VECTORS, TAKEN_DOWN),
     ),
     Stage(
         "embed",
@@ -76,7 +78,7 @@ STAGES: tuple[Stage, ...] = (
         outs=("work/embeddings",),
         code=(*SHARED, *TASK, *ENCODING),
         after=("retrieve",),
-        maybe=OWN_VECTORS,
+        maybe=(*OWN_VECTORS, TAKEN_DOWN),
     ),
     Stage(
         "adapt",

@@ -50,6 +50,9 @@ class Takedowns:
         return [one in self.ids or sha in self.shas for one, sha in zip(open_ids, shas, strict=True)]
 
 
+NOTHING = Takedowns()
+
+
 def url_key(url: str) -> str:
     """How an address stands in the list."""
     return sha256_bytes(url.strip().encode(errors="surrogatepass"))

@@ -31,7 +31,8 @@ def matching_rows(ws: Workspace, params: Params, known: Sequence[Shard]) -> Mapp
     task, items = load_task(ws.task), load_items(ws)
     keys = Keys.of(words(items.table["sha256"].to_pylist()))
     is_text = task.modality == "text"
-    found = gather(known, Lexicon.of(task), params.retrieval, keys, params.campaign.seed, is_text, Dropped())
+    seed, lexicon, banned = params.campaign.seed, Lexicon.of(task), Takedowns.of(ws)
+    found = gather(known, lexicon, params.retrieval, keys, seed, is_text, Dropped(), banned)
     if not len(found.pool.traits):
         return {}
     names = found.pool.traits["shard"].to_numpy(zero_copy_only=False)

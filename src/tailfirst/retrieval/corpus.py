@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,10 @@ from tailfirst.contracts import Ints
 from tailfirst.errors import TaskFolderError
 from tailfirst.items import inside
 from tailfirst.paths import Workspace
-from tailfirst.retrieval.fetched import Fetched
+from tailfirst.takedowns import Takedowns
+
+if TYPE_CHECKING:
+    from tailfirst.retrieval.fetched import Fetched
 
 CAPTION_ROWS = 65_536  # captions in memory at a time
 IMAGE_ROWS = 256  # rows of image bytes in memory at a time
@@ -95,6 +99,7 @@ class ImageReader:
         self._start = 0  # row of `_part` in the shard
         self._part: pa.RecordBatch | None = None
         self._urls: Fetched | None = None
+        self.banned = Takedowns.of(ws)
 
     def read(self, name: str, rows: Ints) -> list[bytes | None]:
         """The image bytes of rows (ascending) of a shard; None where the corpus owns no image.
@@ -138,6 +143,8 @@ class ImageReader:
         url = next((values[name] for name in URL_COLUMNS if values.get(name)), None)
         if data is not None or not isinstance(url, str):
             return data
+        from tailfirst.retrieval.fetched import Fetched  # its keys live in `embedding`, which imports this module
+
         self._urls = self._urls or Fetched.of(self.ws)
         return self._urls.image(url)
 

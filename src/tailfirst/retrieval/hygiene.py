@@ -12,10 +12,12 @@ from tailfirst.config import Retrieval
 from tailfirst.contracts import Floats, Ints, Vectors
 from tailfirst.embedding.keys import Keys, words
 from tailfirst.items import sha256_text
+from tailfirst.takedowns import NOTHING, Takedowns
 
 Flags = NDArray[np.bool_]
 
 REASONS: Mapping[str, str] = {
+    "taken_down": "on the list of what was taken down (data/takedowns.parquet)",
     "nsfw": "nsfw score above retrieval.max_nsfw",
     "licence": "licence not in retrieval.licences",
     "item": "the same bytes as a pool or holdout item",
@@ -44,7 +46,9 @@ class Dropped:
             self.counts[reason] += int(count)
 
 
-def screen(traits: pa.Table, rules: Retrieval, items: Keys, is_text: bool, dropped: Dropped) -> Flags:
+def screen(
+    traits: pa.Table, rules: Retrieval, items: Keys, is_text: bool, dropped: Dropped, banned: Takedowns = NOTHING
+) -> Flags:
     """(R,) which rows pass the rules that need no vector; the others are counted under their first reason.
 
     Args:
@@ -53,12 +57,15 @@ def screen(traits: pa.Table, rules: Retrieval, items: Keys, is_text: bool, dropp
         items: Content keys of pool and holdout.
         is_text: Whether the captions themselves are the content.
         dropped: Counts the rows that do not pass.
+        banned: What was taken down.
     """
+    contents = _contents(traits, is_text)
     score = traits["nsfw"].to_numpy(zero_copy_only=False).astype(np.float64)  # unknown: NaN, which is not above
     verdicts = {
+        "taken_down": np.array(banned.hits(traits["open_id"].to_pylist(), contents), np.bool_),
         "nsfw": score > rules.max_nsfw,
         "licence": ~_allowed(traits["licence"].to_pylist(), rules.licences),
-        "item": _known(_contents(traits, is_text), items),
+        "item": _known(contents, items),
     }
     keep = np.ones(len(traits), np.bool_)
     for reason, bad in verdicts.items():

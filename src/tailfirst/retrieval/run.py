@@ -25,6 +25,7 @@ from tailfirst.retrieval.look import Looker
 from tailfirst.retrieval.rank import name_prototypes, queues
 from tailfirst.retrieval.select import Chosen, select
 from tailfirst.retrieval.summary import Summary
+from tailfirst.takedowns import Takedowns
 from tailfirst.task import Task, load_task
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def retrieve(ws: Workspace, params: Params, settings: Settings) -> Summary:
     items, dropped = load_items(ws), Dropped()
     keys = Keys.of(words(items.table["sha256"].to_pylist()))
     is_text = task.modality == "text"
-    found = gather(known, lexicon, rules, keys, params.campaign.seed, is_text, dropped)
+    found = gather(known, lexicon, rules, keys, params.campaign.seed, is_text, dropped, Takedowns.of(ws))
     encoder = load_encoder(ws, params, settings)
     why = _why_not(params, encoder, found.matched)
     table = schemas.RETRIEVED.empty_table()
