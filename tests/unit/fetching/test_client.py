@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tailfirst.errors import FetchError, UrlGone, UrlRefused, UrlRetry
+from tailfirst.fetching import transport
 from tailfirst.fetching.client import AGENT, Client
 from tailfirst.fetching.guard import Guard
 from tests.support import image_server
@@ -81,7 +82,8 @@ def test_what_goes_wrong_has_a_name(server, path, kind, reason):
 
 
 @pytest.mark.parametrize("path", ["/slow", "/slowheader", "/silent"])
-def test_nothing_takes_longer_than_its_time(server, path):
+def test_nothing_takes_longer_than_its_time(server, path, monkeypatch):
+    monkeypatch.setattr(transport, "IDLE_S", 1000.0)
     with pytest.raises(UrlRetry, match="too slow"):
         image_server.client(server, time_s=0.3).image(server.url(path))
 
