@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 CLEAN = (
     "dvc add data",
     "dvc repro",
-    "git commit -m 'Take-down' data.dvc dvc.yaml dvc.lock",
+    "git add data.dvc dvc.yaml dvc.lock && git commit -m 'Take-down'",
     "dvc push",
     "dvc gc --workspace --cloud --force",
 )
