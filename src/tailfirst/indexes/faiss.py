@@ -14,7 +14,6 @@ from tailfirst.errors import Unavailable
 
 ADD = 65_536  # rows handed over at a time
 SAMPLE = 64  # rows per list that the k-means of the lists sees
-ITERATIONS = 10  # of that k-means
 MAX_ON_GPU = 2048  # neighbors per query
 
 
@@ -44,8 +43,7 @@ def build(vectors: Vectors, params: Params) -> Index:
     if params.kind == "ivf" and len(vectors):
         lists = min(params.lists or int(4 * np.sqrt(len(vectors))), len(vectors))
         index = faiss.IndexIVFFlat(index, dim, lists, faiss.METRIC_INNER_PRODUCT)
-        index.cp.seed, index.cp.niter, index.cp.min_points_per_centroid = params.seed, ITERATIONS, 1
-        index.nprobe = min(params.probes, lists)
+        index.cp.seed, index.cp.min_points_per_centroid, index.nprobe = params.seed, 1, min(params.probes, lists)
         index.train(_sample(vectors, lists * SAMPLE, params.seed))
     for start in range(0, len(vectors), ADD):
         index.add(_rows(vectors[start : start + ADD]))
