@@ -47,6 +47,7 @@ def make(root: Path) -> Workspace:
     _fetched(ws)
     _work(ws)
     _cache(ws)
+    kept_answers(ws)
     for path in (ws.report / "round-0001.html", ws.mlruns / "artifacts" / "1" / "round-0001.html"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("<ul>\n" + "\n".join(card(number) for number in range(6)) + "\n</ul>\n")
@@ -135,6 +136,7 @@ def _work(ws: Workspace) -> None:
          "prototypes": False},
     )  # fmt: skip
     write_array(ws.predictions("probe"), vectors(range(6)).astype(np.float32))
+    write_array(ws.candidate("probe") / "features.npy", vectors(range(6)))
     predicted = [
         {"item_id": item(n), "class_id": "bear", "predicted": "bear", "probability": 0.5} for n in (2, 5)
     ]  # fmt: skip
@@ -146,6 +148,13 @@ def _work(ws: Workspace) -> None:
         for rank, n in enumerate((0, 3, 4))
     ]  # fmt: skip
     write_parquet(ws.batch, pa.Table.from_pylist(batch, schema=schemas.BATCH))
+
+
+def kept_answers(ws: Workspace) -> None:
+    """What a retrieval keeps by open shard, and a fit that did not end."""
+    traits = {"open_id": [row(0), row(1)], "sha256": [sha(60), sha(FILE)], "caption": ["a", "b"]}
+    write_parquet(ws.cache / "retrieval" / "question" / "shard.parquet", pa.table(traits))
+    write_array(ws.cache / "fits" / "probe" / "fit.npy", vectors([FILE]))
 
 
 def vectors(numbers) -> np.ndarray:

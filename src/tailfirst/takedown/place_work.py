@@ -22,6 +22,8 @@ SPAN = 65_536  # rows copied at a time
 CARD = re.compile(rb'<li class="card"><div class="look">.*?</li>', re.DOTALL)  # of report/round.html
 LOOK = re.compile(rb'(?<=<div class="look">).*?(?=</div>)', re.DOTALL)
 NOTHING = b'<span class="none">taken down</span>'
+ALIGNED = ("predictions.npy", "features.npy")  # of a candidate: rows as in work/embeddings
+PASSING = ("retrieval", "fits")  # below state/cache: answers by open shard and unfinished fits, made again when needed
 # Temporaries of `artifacts` whose process was killed: `.name.parquet.k3x_9w0a.parquet`, folders `.name.k3x_9w0a`.
 HALF_FILE = re.compile(r"^\..+(\.[a-z]+)\.[a-z0-9_]{8}\1$")
 HALF_FOLDER = re.compile(r"^\..+\.[a-z0-9_]{8}$")
@@ -44,14 +46,14 @@ def count_embeddings(ws: Workspace, targets: Targets) -> int:
 
 
 def drop_embeddings(ws: Workspace, targets: Targets) -> None:
-    """Vectors leave work/embeddings, and with them the rows of predictions, which lie in the same order."""
+    """Vectors leave work/embeddings, and with them the rows of candidates' matrices, which lie in the same order."""
     if not count_embeddings(ws, targets):
         return
     kept = {
         "items": _kept(ws.embeddings / "items.parquet", {"item_id": targets.item_ids}),
         "open": _kept(ws.embeddings / "open.parquet", {"open_id": targets.open_ids}),
     }
-    for path in sorted(ws.candidate("").glob("*/predictions.npy")):
+    for path in sorted(path for name in ALIGNED for path in ws.candidate("").glob(f"*/{name}")):
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
         if len(matrix) == len(kept["items"]):  # else of other embeddings, or taken care of before a kill
             _write_rows(path, matrix, kept["items"])
@@ -92,6 +94,19 @@ def drop_cached(ws: Workspace, targets: Targets) -> None:
         path.unlink()
 
 
+def count_passing(ws: Workspace, targets: Targets) -> int:
+    """Rows in answers that are kept by open shard, and unfinished fits: nobody knows what those have seen."""
+    kept = sorted((ws.cache / "retrieval").rglob("*.parquet"))
+    return sum(rows.count(path, _open(targets)) for path in kept) + _n_files(ws.cache / "fits")
+
+
+def drop_passing(ws: Workspace, targets: Targets) -> None:
+    """Both are removed as a whole: they are only there to save time."""
+    if count_passing(ws, targets):
+        for name in PASSING:
+            shutil.rmtree(ws.cache / name, ignore_errors=True)
+
+
 def count_pages(ws: Workspace, targets: Targets) -> int:
     """Pictures and texts on the report's pages, in work/report and where MLflow keeps copies."""
     return sum(len(_shown(path.read_bytes(), targets)) for path in _pages(ws))
@@ -117,6 +132,10 @@ def drop_half_written(ws: Workspace, _: Targets) -> None:
     """Remove them."""
     for path in _half_written(ws):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _n_files(folder: Path) -> int:
+    return sum(path.is_file() for path in folder.rglob("*"))
 
 
 def _open(targets: Targets) -> Names:

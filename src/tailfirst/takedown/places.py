@@ -23,6 +23,7 @@ class Place:
 # What only a table leads to (bytes, vectors of captions) goes before that table: after a kill the next run finds it.
 PLACES = (
     Place("half-written files", place_work.count_half_written, place_work.drop_half_written),
+    Place("cached answers and fits", place_work.count_passing, place_work.drop_passing),
     Place("cached vectors", place_work.count_cached, place_work.drop_cached),
     Place("fetched images", place_open.count_fetched, place_open.drop_fetched),
     Place("open corpus rows", place_open.count_rows, place_open.drop_rows),

@@ -68,6 +68,7 @@ def test_nothing_of_it_is_left_whatever_it_is_called_by(ws, number, called):
 
 
 def test_all_the_rest_stays_as_it_was(ws):
+    shutil.rmtree(ws.cache / "retrieval")  # that alone goes as a whole
     others = (1, 2, 3, 4, 60, 61, 62)
     before = {number: len(traces(ws, number)) for number in others}
     act(ws, item(FILE), sha(SHARD), OPEN[FETCHED][0])
@@ -90,6 +91,7 @@ def test_matrices_and_their_tables_still_belong_together(ws):
     assert ids == [item(n) for n in range(1, 6)]
     assert np.load(ws.embeddings / "items.npy").tolist() == takedown_world.vectors(range(1, 6)).tolist()
     assert np.load(ws.predictions("probe")).tolist() == takedown_world.vectors(range(1, 6)).tolist()
+    assert np.load(ws.candidate("probe") / "features.npy").tolist() == takedown_world.vectors(range(1, 6)).tolist()
     assert np.load(ws.embeddings / "open.npy").tolist() == takedown_world.vectors([60, FETCHED, PATH, 61]).tolist()
     manifest = json.loads((ws.embeddings / "manifest.json").read_text())
     assert (manifest["items"], manifest["open"]) == (5, 4)
@@ -137,6 +139,7 @@ def test_a_dry_run_says_all_and_changes_nothing(ws):
     assert report.found == {
         "fetched images": 2, "open corpus rows": 4, "item bytes": 1, "labels": 3, "retrieved rows": 1,
         "embeddings": 2, "batch and predictions": 1, "cached vectors": 8, "report pages": 2, "items": 1,
+        "cached answers and fits": 2,
     }  # fmt: skip
 
 
