@@ -13,10 +13,12 @@ import typer
 
 from tailfirst import __version__
 from tailfirst.commands import acts, shell
+from tailfirst.commands.fetch import fetch
 from tailfirst.commands.lineage import lineage
 from tailfirst.commands.plan import plan
 from tailfirst.commands.report import report
 from tailfirst.commands.status import status
+from tailfirst.commands.take_down import take_down
 from tailfirst.errors import TailfirstError, UserError
 from tailfirst.intake.command import init
 
@@ -55,6 +57,7 @@ def tailfirst(
 
 for _function, _panel in (
     (init, "start"),
+    (fetch, "start"),
     (status, "look"),
     (plan, "look"),
     (report, "look"),
@@ -65,6 +68,7 @@ for _function, _panel in (
     (acts.pause, "act"),
     (acts.resume, "act"),
     (acts.replay, "act"),
+    (take_down, "act"),
 ):
     app.command(rich_help_panel=PANELS[_panel])(_function)
 

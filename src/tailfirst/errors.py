@@ -14,6 +14,10 @@ TailfirstError
 │   ├── OverCap               the money cap does not reach
 │   ├── LeaseLost             another worker holds the batch now (fencing token refused)
 │   └── Conflict              the same key with another payload
+├── FetchError                a URL of the open corpus gave no image
+│   ├── UrlRefused            final: our own rules forbid it
+│   ├── UrlGone               final: the server or the name server says no
+│   └── UrlRetry              repeat later, maybe after `retry_after_s`
 └── VendorError               classified once, in the adapter
     ├── Retryable             repeat later
     │   └── Throttled         repeat after `retry_after_s`
@@ -79,6 +83,31 @@ class LeaseLost(LedgerError):
 
 class Conflict(LedgerError):
     """The same key with a different payload."""
+
+
+class FetchError(TailfirstError):
+    """A URL gave no image; the message is one of few short reasons, so that they can be counted."""
+
+    def __init__(self, reason: str, http_status: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.http_status = http_status
+
+
+class UrlRefused(FetchError):
+    """Our own rules forbid it; never asked again."""
+
+
+class UrlGone(FetchError):
+    """The server or the name server says no; never asked again."""
+
+
+class UrlRetry(FetchError):
+    """Safe to repeat later; `retry_after_s` where the server said when."""
+
+    def __init__(self, reason: str, http_status: int | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(reason, http_status)
+        self.retry_after_s = retry_after_s
 
 
 class VendorError(TailfirstError):

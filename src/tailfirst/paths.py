@@ -71,6 +71,16 @@ class Workspace:
         return self.data / "open"
 
     @property
+    def fetched(self) -> Path:
+        """Images of the open corpus that came by their URLs, and what became of the other URLs: parquet shards."""
+        return self.open / "fetched"
+
+    @property
+    def takedowns(self) -> Path:
+        """What was taken down and must never come back; absent until something was."""
+        return self.data / "takedowns.parquet"
+
+    @property
     def rounds(self) -> Path:
         """The sealed rounds."""
         return self.data / "rounds"
@@ -187,6 +197,16 @@ class Workspace:
     def vendor(self) -> Path:
         """What the simulated vendor remembers: it stands for a company outside."""
         return self.state / "vendor"
+
+    @property
+    def spool(self) -> Path:
+        """What the running fetch has got and not yet written to data/open/fetched."""
+        return self.state / "fetch.db"
+
+    @property
+    def fetch_lock(self) -> Path:
+        """One fetch or take-down at a time."""
+        return self.state / "fetch.lock"
 
     @property
     def checks(self) -> Path:

@@ -29,8 +29,10 @@ CODE = "code.json"
 SHARED = ("artifacts.py", "config.py", "schemas.py")
 TASK = ("task.py", "items.py")
 VECTORS = ("vectors.py", "embedding/load.py")
-ENCODING = ("vectors.py", "embedding", "encoders", "retrieval", "demo/model")  # the packaged weights are code
+# The packaged weights of demo/model are code.
+ENCODING = ("vectors.py", "embedding", "encoders", "retrieval", "takedowns.py", "demo/model")
 OWN_VECTORS = ("data/prototypes.npy", "data/vectors.npy")  # where the user brought them (encoder `precomputed`)
+TAKEN_DOWN = "data/takedowns.parquet"
 BEHIND = (  # what stands behind the vectors of a training set (source.py)
     "data/task.yaml", "data/items.parquet", "data/open", "work/retrieved.parquet", "work/class_counts.parquet",
 )  # fmt: skip
@@ -83,7 +85,7 @@ STAGES: tuple[Stage, ...] = (
         ),
         code=(*SHARED, *TASK, *ENCODING, "labels.py"),
         after=(),
-        maybe=OWN_VECTORS,
+        maybe=(*OWN_VECTORS, TAKEN_DOWN),
         asked=(Asked("retrieval", "rank", "i2i", "data/labels.parquet"),),
     ),
     Stage(
@@ -96,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
         outs=("work/embeddings",),
         code=(*SHARED, *TASK, *ENCODING),
         after=("retrieve",),
-        maybe=OWN_VECTORS,
+        maybe=(*OWN_VECTORS, TAKEN_DOWN),
     ),
     Stage(
         "adapt",

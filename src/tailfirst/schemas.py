@@ -59,6 +59,29 @@ OPEN = pa.schema(
         ("source", TEXT),
     ]
 )
+FETCHED = pa.schema(
+    [
+        pa.field("url", TEXT, nullable=False),
+        pa.field("status", TEXT, nullable=False),  # done | refused (by our rules) | failed
+        ("reason", TEXT),  # null when done
+        pa.field("retryable", FLAG, nullable=False),  # whether the next run asks again
+        ("http_status", INT),
+        pa.field("tries", INT, nullable=False),  # of that run
+        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
+        ("sha256", TEXT),
+        ("image", pa.binary()),  # when done
+    ]
+)
+TAKEDOWNS = pa.schema(
+    [
+        pa.field("id", TEXT, nullable=False),  # item id, open id, or a bare sha256
+        ("sha256", TEXT),  # of its bytes or text, where known
+        ("url_sha256", TEXT),  # of its address: the list itself must not lead there
+        pa.field("reason", TEXT, nullable=False),
+        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("found", TEXT, nullable=False),  # what was there when it was taken down
+    ]
+)
 RETRIEVED = pa.schema(
     [
         pa.field("open_id", TEXT, nullable=False),

@@ -62,6 +62,15 @@ def items(change: Callable[[pa.Table], pa.Table]) -> Prepare:
     return lambda ws: write_parquet(ws.items, change(schemas.read(ws.items, schemas.ITEMS)))
 
 
+def shard(columns: list[str]) -> Prepare:
+    """An open corpus of one row."""
+    return lambda ws: write_parquet(ws.open / "part.parquet", pa.table({name: ["x"] for name in columns}))
+
+
+def texts(ws: Workspace) -> None:
+    ws.task.write_text(ws.task.read_text().replace("modality: image", "modality: text"))
+
+
 def strange_holdout(ws: Workspace) -> None:
     rows = schemas.read(ws.holdout, schemas.LABELED).to_pylist()
     rows[3]["class_id"] = "baobab"
@@ -74,6 +83,10 @@ def broken_image(ws: Workspace) -> None:
     (ws.data / "images" / "one.png").write_bytes(b"no picture")
     rows[0] |= {"path": "images/one.png", "vector_row": None}
     write_parquet(ws.items, pa.Table.from_pylist(rows, schema=schemas.ITEMS))
+
+
+def picture(ws: Workspace) -> None:
+    Image.new("RGB", (8, 8)).save(ws.root / "one.png")
 
 
 def frozen(ws: Workspace) -> None:
@@ -143,6 +156,19 @@ BAD = [
     Bad("report of no round", ["report", "--round", "9"], "round 9 is not sealed.*sealed rounds: none"),
     Bad("lineage of no round", ["lineage", "round-0009"], "there is no round 9; rounds: none yet"),
     Bad("lineage of nothing", ["lineage", "feedfacecafe"], "nothing here is called 'feedfacecafe'"),
+    Bad("fetch without an open corpus", ["fetch"], r"data/open holds no parquet shards.*`tailfirst init --open`"),
+    Bad("fetch without URLs", ["fetch"], r"has a column of URLs \(url, URL\)", shard(["open_id", "caption"])),
+    Bad("fetch from a broken shard", ["fetch"], r"part\.parquet is not a readable parquet file",
+        write("data/open/part.parquet", "open_id,url\n1,2\n")),
+    Bad("fetch by nobody", ["fetch", "--workers", "0"], "Invalid value for '--workers'"),
+    Bad("fetch nothing", ["fetch", "--limit", "0"], "Invalid value for '--limit'"),
+    Bad("fetch for no time", ["fetch", "--timeout", "0"], "Invalid value for '--timeout'"),
+    Bad("fetch from no port", ["fetch", "--allow-port", "99999"], "Invalid value for '--allow-port'"),
+    Bad("fetch in a task of texts", ["fetch"], "reads texts", texts),
+    Bad("take down nothing", ["take-down"], "Missing argument"),
+    Bad("take down what is not here", ["take-down", "feedfacecafe"], "nothing here is called 'feedfacecafe'.*open id"),
+    Bad("take down beside an unreadable table", ["take-down", "0" * 64], r"batch\.parquet cannot be read",
+        lambda ws: (ws.work.mkdir(), write("work/batch.parquet", "no table")(ws))),
     Bad("replay of no round", ["replay", "--round", "4"], "4"),
     Bad("pause without a reason", ["pause"], "a pause needs a reason", frozen),
     Bad("resume what runs", ["resume"], "neither paused nor stopped", frozen),
@@ -152,6 +178,8 @@ BAD = [
     Bad("setting of another type", ["status"], "TAILFIRST_GIT_COMMIT",
         environment={"TAILFIRST_GIT_COMMIT": "perhaps"}),
     Bad("init over a workspace", ["init", "--root", "{root}", "--images", "{root}/data"], "exists already"),
+    Bad("init with no list of take-downs", [*INIT, "--images", "{root}", "--takedowns", "{root}/none.parquet"],
+        r"none\.parquet does not exist", picture, root="nowhere"),
     Bad("init without a source", INIT, "--images", root="nowhere"),
     Bad("init on an empty folder", [*INIT, "--images", "{root}"], "no (image|file)", root="nowhere"),
     Bad("init on no folder", [*INIT, "--images", "{root}/none"], "{root}/none", root="nowhere"),

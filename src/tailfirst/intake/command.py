@@ -43,6 +43,9 @@ def init(
     template: Annotated[list[str] | None, typer.Option(help="A prompt with {} for the class name.")] = None,
     open_corpus: Annotated[list[Path] | None, typer.Option("--open", help="Captions: .parquet, .csv or .txt.")] = None,
     seed_labels: Annotated[Path | None, typer.Option(help="Labels you have: item (id, path, text) and class.")] = None,
+    takedowns: Annotated[
+        Path | None, typer.Option(help="Another workspace's data/takedowns.parquet: nothing on it is taken.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The campaign's name; default: the folder's.")] = None,
     ontology_version: Annotated[str, typer.Option(help="Kept with every label.")] = "1",
     source: Annotated[str | None, typer.Option(help="Where the items come from; kept with each.")] = None,
@@ -74,6 +77,7 @@ def init(
         templates=tuple(template or ()),
         open=tuple(open_corpus or ()),
         seed_labels=seed_labels,
+        takedowns=takedowns,
         name=name,
         ontology_version=ontology_version,
         source=source,

@@ -13,8 +13,9 @@ from tailfirst.errors import TaskFolderError, UserError
 from tailfirst.intake import pictures
 from tailfirst.intake.records import Progress
 from tailfirst.intake.rows import Row, as_label, columns_of, count_rows, first_of, read_rows
-from tailfirst.items import clean_text, inside
+from tailfirst.items import clean_text, inside, sha256_text
 from tailfirst.retrieval.columns import ACCEPTED, UNKNOWN, nsfw_number
+from tailfirst.takedowns import NOTHING, Takedowns
 
 PART_ROWS = 100_000
 PART_BYTES = 256 << 20
@@ -31,8 +32,10 @@ class Corpus:
     dropped: Counter[str] = field(default_factory=Counter)
 
 
-def write_corpus(files: Sequence[Path], folder: Path, progress: Progress) -> Corpus:
+def write_corpus(files: Sequence[Path], folder: Path, progress: Progress, banned: Takedowns = NOTHING) -> Corpus:
     """Write `part-NNN.parquet` shards with `schemas.OPEN`; rows without a caption and exact doubles are left out.
+
+    What was taken down is left out too, by id, bytes or address.
 
     Raises:
         UserError: A file is missing, unreadable, of another kind, or has no caption column.
@@ -47,10 +50,22 @@ def write_corpus(files: Sequence[Path], folder: Path, progress: Progress) -> Cor
                     corpus.dropped["doubled rows"] += 1
                     continue
                 seen.add(str(record["open_id"]))
+                if _is_banned(record, banned):
+                    corpus.dropped["rows that were taken down"] += 1
+                    continue
                 parts.add(record)
                 corpus.n += 1
     parts.flush()
     return corpus
+
+
+def _is_banned(record: dict[str, object], banned: Takedowns) -> bool:
+    """By open id, by the bytes of the image, by the caption where that is the content, or by the address."""
+    if not banned:
+        return False
+    url, contents = record["url"], (record["sha256"], sha256_text(str(record["caption"])))
+    known = record["open_id"] in banned.ids or any(one in banned.shas for one in contents)
+    return known or (isinstance(url, str) and banned.has_url(url))
 
 
 class _Parts:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tailfirst import artifacts
 from tailfirst.intake.records import Entry, Item, Rejection, Role
+from tailfirst.takedowns import Takedowns
 from tailfirst.task import Task
 
 
@@ -37,6 +38,17 @@ def decide(entries: Iterable[Entry], task: Task, holdout_share: float | None) ->
         rejections += refused
         items += kept
     return Decision(tuple(_draw(items, holdout_share) if holdout_share else items), tuple(rejections))
+
+
+def without(entries: Iterable[Entry], banned: Takedowns) -> tuple[tuple[Entry, ...], tuple[Rejection, ...]]:
+    """The entries that were not taken down, and a refusal for each of the others."""
+    allowed, refused = [], []
+    for entry in entries:
+        if entry.sha256 in banned.shas:
+            refused.append(Rejection(entry.source, entry.row, "taken down: on the list of --takedowns", "takedown"))
+        else:
+            allowed.append(entry)
+    return tuple(allowed), tuple(refused)
 
 
 def draw_rank(sha256: str) -> str:

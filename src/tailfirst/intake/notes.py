@@ -29,6 +29,8 @@ def _harmless(rejections: Sequence[Rejection]) -> Iterator[str]:
         yield f"{counts['duplicate']:,} doubled row(s) were merged: the same bytes are one item"
     if counts["overlap"]:
         yield f"{counts['overlap']:,} pool row(s) were left out because the holdout has the same bytes"
+    if counts["takedown"]:
+        yield f"{counts['takedown']:,} row(s) were left out because they were taken down"
 
 
 def _unmeasured(facts: TaskFacts) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import pyarrow as pa
 
 Role = Literal["pool", "holdout"]
-Kind = Literal["fault", "duplicate", "overlap"]  # only faults count against --max-rejected
+Kind = Literal["fault", "duplicate", "overlap", "takedown"]  # only faults count against --max-rejected
 REJECTED = pa.schema([("row", pa.string()), ("source", pa.string()), ("kind", pa.string()), ("reason", pa.string())])
 
 
@@ -39,6 +39,7 @@ class InitRequest:
     templates: tuple[str, ...] = ()
     open: tuple[Path, ...] = ()
     seed_labels: Path | None = None
+    takedowns: Path | None = None  # the takedowns.parquet of another workspace: nothing on it is taken
     name: str | None = None  # default: the workspace folder's name
     ontology_version: str = "1"
     source: str | None = None  # where the items come from, kept with each of them

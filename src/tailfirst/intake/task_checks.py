@@ -13,6 +13,7 @@ from tailfirst import artifacts
 from tailfirst.errors import TailfirstError
 from tailfirst.items import ID_DIGITS, clean_text, inside, read_media
 from tailfirst.paths import Workspace
+from tailfirst.takedowns import Takedowns
 from tailfirst.task import Task
 
 _FIRST = 5
@@ -51,6 +52,13 @@ def rows(items: pa.Table, where: str) -> Iterator[Problem]:
         pc.and_(pc.is_null(items["text"]), pc.is_null(items["vector_row"])),
     )
     yield from _where(where, "neither path, shard, text nor vector_row is set", ids, nothing)
+
+
+def taken_down(ws: Workspace, items: pa.Table, where: str) -> Iterator[Problem]:
+    """No item is on the list of what was taken down."""
+    listed = Takedowns.of(ws)
+    hits = pa.array(listed.hits(items["item_id"].to_pylist(), items["sha256"].to_pylist()), pa.bool_())
+    yield from _where(where, "taken down, and must not come back: `tailfirst take-down ID`", items["item_id"], hits)
 
 
 def references(ws: Workspace, items: pa.Table, where: str) -> Iterator[Problem]:

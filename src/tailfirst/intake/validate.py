@@ -34,6 +34,7 @@ def validate_task(ws: Workspace, sample: int = 200, seed: int = 0) -> list[Probl
     if items is not None:
         chosen = _sample(items, sample, seed)
         _collect(found, _ITEMS, lambda: task_checks.rows(items, _ITEMS))
+        _collect(found, _ITEMS, lambda: task_checks.taken_down(ws, items, _ITEMS))
         _collect(found, _ITEMS, lambda: task_checks.references(ws, items, _ITEMS))
         _collect(found, _ITEMS, lambda: task_checks.content(ws, chosen, _ITEMS))
     _labels(found, ws, items, task)

@@ -19,6 +19,7 @@ from tailfirst.intake.validate import ensure_valid
 from tailfirst.intake.write import TaskFacts, write_task
 from tailfirst.items import item_id
 from tailfirst.paths import Workspace
+from tailfirst.takedowns import NOTHING, Takedowns
 
 _LISTED = 10  # refused rows in a message
 
@@ -46,11 +47,12 @@ def init(
         raise UserError(f"{ws.data} exists already; init never overwrites a task folder: choose another --root")
     combinations.check(request)
     campaign = params.slug(request.name or ws.root.name)
-    gathered = _gather(request, campaign, progress)
+    banned = NOTHING if request.takedowns is None else Takedowns.read(request.takedowns)
+    gathered = _gather(request, campaign, progress, banned)
     with _all_or_nothing(ws.root):
         _quarantine(ws, gathered.rejections)
         _judge(ws, gathered, request)
-        written = _make(ws, gathered, request, campaign, progress)
+        written = _make(ws, gathered, request, campaign, progress, banned)
         finish(ws)
     return _report(gathered, written)
 
@@ -69,21 +71,23 @@ class _Open:
     notes: tuple[str, ...]
 
 
-def _gather(request: InitRequest, campaign: str, progress: Progress) -> _Gathered:
+def _gather(request: InitRequest, campaign: str, progress: Progress, banned: Takedowns) -> _Gathered:
     found = survey.survey(request, progress)
     labels = (entry.label for entry in found.entries if entry.label is not None)
     task = classes.make_task(request, campaign, survey.modality_of(request), labels)
-    decision = decide.decide(found.entries, task, request.holdout_share)
+    allowed, refused = decide.without(found.entries, banned)
+    decision = decide.decide(allowed, task, request.holdout_share)
     rows_of = Counter(entry.source for entry in found.entries)
     rows_of.update(rejection.source for rejection in found.rejections)
     seeded = seeds.Seeds((), ())
     if request.seed_labels:
-        keys = {entry.key: item_id(entry.sha256) for entry in found.entries if entry.key is not None}
+        keys = {entry.key: item_id(entry.sha256) for entry in allowed if entry.key is not None}
         seeded = seeds.read_seeds(request.seed_labels, decision.items, keys, task)
         rows_of[request.seed_labels.name] += len(seeded.labels) + len(seeded.rejections)
     facts = TaskFacts(task, decision.items, seeded.labels)
-    rejections = tuple(sorted((*found.rejections, *decision.rejections, *seeded.rejections), key=_in_order))
-    said = (*found.notes, *notes.about(found.entries, facts, rejections))
+    unfit = (*found.rejections, *refused, *decision.rejections, *seeded.rejections)
+    rejections = tuple(sorted(unfit, key=_in_order))
+    said = (*found.notes, *notes.about(allowed, facts, rejections))
     return _Gathered(facts, rejections, rows_of, said)
 
 
@@ -113,14 +117,18 @@ def _judge(ws: Workspace, gathered: _Gathered, request: InitRequest) -> None:
             raise UserError(f"no item is left for the {role}; {remedy} (refused rows, if any: {listed})")
 
 
-def _make(ws: Workspace, gathered: _Gathered, request: InitRequest, campaign: str, progress: Progress) -> _Open:
+def _make(
+    ws: Workspace, gathered: _Gathered, request: InitRequest, campaign: str, progress: Progress, banned: Takedowns
+) -> _Open:
     with tempfile.TemporaryDirectory(dir=ws.root, prefix=".init-") as temporary:
         staging = Workspace(Path(temporary))
         staging.data.mkdir()
         items = gathered.facts.items
         places = store.store(staging.data, items, request.link, progress)
         write_task(staging, gathered.facts, places, request)
-        written = corpus.write_corpus(request.open, staging.open, progress)
+        if request.takedowns is not None:
+            artifacts.write_bytes(staging.takedowns, request.takedowns.read_bytes())
+        written = corpus.write_corpus(request.open, staging.open, progress, banned)
         finish_task(staging)
         ensure_valid(staging)
         basis = params.Basis(

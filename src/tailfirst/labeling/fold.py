@@ -8,13 +8,15 @@ import pyarrow as pa
 from tailfirst import schemas
 from tailfirst.artifacts import Artifact, write_parquet
 from tailfirst.paths import Workspace
+from tailfirst.takedowns import Takedowns
 
 
 def fold(ws: Workspace) -> Artifact:
     """Rebuild data/labels.parquet; the same folders always give the same bytes.
 
-    One label per item: an AUDIT label stays AUDIT, whatever came later, so that it never trains; otherwise the newest
-    round wins (a late or changed label replaces an older one).
+    Labels of items that were taken down stay in the sealed folders and do not enter. One label per item: an AUDIT label
+    stays AUDIT, whatever came later, so that it never trains; otherwise the newest round wins (a late or changed label
+    replaces an older one).
 
     Raises:
         TaskFolderError: A sealed round or the seed labels cannot be read.
@@ -25,8 +27,11 @@ def fold(ws: Workspace) -> Artifact:
 def folded(ws: Workspace) -> pa.Table:
     """The labels (schemas.LABELS) by round and item id."""
     best: dict[str, dict[str, Any]] = {}
+    gone = Takedowns.of(ws).ids
     for path in [*([ws.seed_labels] if ws.seed_labels.exists() else []), *sealed_labels(ws)]:
         for row in schemas.read(path, schemas.LABELS).to_pylist():
+            if row["item_id"] in gone:
+                continue
             held = best.get(row["item_id"])
             if held is None or _rank(row) >= _rank(held):
                 best[row["item_id"]] = row

@@ -23,7 +23,7 @@ def quote(ctx: Context) -> str:
     if row.state != "SELECTED" and row.quote_valid_until is not None and ctx.now() <= row.quote_valid_until:
         return f"round {row.round_no} has a quote until {row.quote_valid_until:%Y-%m-%d %H:%M} UTC: {row.quote_basis}"
     _check_capabilities(ctx)
-    tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
+    tasks = [task for task in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if task.state != "DROPPED"]
     parts = _quotes(ctx, row, Counter(task.purpose for task in tasks))
     whole = _sum(parts)
     prices = {task.key: parts[task.purpose].per_task.micros for task in tasks}

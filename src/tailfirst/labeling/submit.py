@@ -14,6 +14,7 @@ from tailfirst.labeling._round import current, idle, order_spec, project, refres
 from tailfirst.ledger.records import LeaseRow, RoundRow, TaskRow
 from tailfirst.port import BatchRef, ItemOutcome, SubmissionKey, TaskSpec
 
+NOT_ORDERED = ("OVER_BUDGET", "DROPPED")
 PATIENCE = 3  # sends of the same task in one act; after that the next tick goes on
 ASSET_SPARE = timedelta(days=7)  # asset URLs outlive the SLA
 
@@ -62,7 +63,7 @@ def _submit(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
 
 def _open(ctx: Context, row: RoundRow) -> BatchRef:
     """Find or create the order; the vendor knows it by our batch key, so a repeated call opens no second one."""
-    n_tasks = sum(1 for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if t.state != "OVER_BUDGET")
+    n_tasks = sum(1 for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if t.state not in NOT_ORDERED)
     batch = ctx.vendor.open_batch(order_spec(ctx, row, project(ctx), n_tasks))
     ctx.ledger.rounds.annotate(ctx.campaign, row.round_no, vendor=ctx.vendor.name, vendor_batch_id=batch.vendor_id)
     return batch
@@ -139,7 +140,7 @@ def _chunks(tasks: Sequence[TaskRow], size: int) -> Iterator[Sequence[TaskRow]]:
 def _said(ctx: Context, row: RoundRow, batch: BatchRef) -> str:
     tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
     states = Counter(t.state for t in tasks)
-    sent = len(tasks) - states["OVER_BUDGET"] - states["REFUSED"]
+    sent = len(tasks) - sum(states[state] for state in (*NOT_ORDERED, "REFUSED"))
     why = next((t.reason for t in tasks if t.state == "REFUSED"), "")
     refused = f"; {states['REFUSED']} refused: {why}" if states["REFUSED"] else ""
     return f"{sent} items ordered at {ctx.vendor.name} as {batch.vendor_id}{refused}"

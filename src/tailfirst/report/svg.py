@@ -61,7 +61,8 @@ class _Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+        span = self.high - self.low  # 0 where all values are one: perfect accuracy from the first round on
+        return self.start + ((value - self.low) / span if span else 0.5) * (self.end - self.start)
 
 
 def line_chart(title: str, series: Sequence[Series], x_title: str, *, percent: bool = True) -> Markup:

@@ -75,6 +75,14 @@ def open_ids(theirs: str, column: pa.Array, places: Sequence[str]) -> pa.Array:
     return pa.array([_open_id(place if is_missing else value) for is_missing, value, place in values], pa.string())
 
 
+def image_bytes(column: pa.Array) -> pa.Array:
+    """The bytes of images; of structs of bytes and path, as some exports nest them, the bytes."""
+    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
+        column = pc.struct_field(column, "bytes")
+    is_bytes = pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)
+    return column if is_bytes else pa.nulls(len(column), pa.binary())
+
+
 def nsfw_number(word: str) -> float | None:
     """A score from a text: a number, or one of `NSFW_WORDS`; None where it is neither."""
     word = word.strip().lower()

@@ -71,7 +71,7 @@ def shards(ws: Workspace) -> tuple[Shard, ...]:
     Raises:
         TaskFolderError: A file is not parquet, or has no id or caption under any known name.
     """
-    return tuple(_shard(ws, path) for path in sorted(ws.open.glob("*.parquet")))
+    return tuple(_shard(ws, path) for path in sorted(ws.open.glob("[!.]*.parquet")))
 
 
 def slices(shard: Shard, names: Sequence[str] = ("caption",)) -> Iterator[Slice]:

@@ -11,7 +11,7 @@ from tailfirst.errors import TaskFolderError
 from tailfirst.retrieval import corpus
 from tailfirst.retrieval.counts import Counts, Mentions, mentions
 from tailfirst.retrieval.gathered import Gathered, Gathering, Pool
-from tailfirst.retrieval.hygiene import Dropped, ruled, screen
+from tailfirst.retrieval.hygiene import Dropped, screen
 from tailfirst.retrieval.match import Matcher
 from tailfirst.retrieval.question import Question
 from tailfirst.retrieval.shard_store import ShardStore
@@ -43,9 +43,8 @@ def gather_shard(shard: corpus.Shard, asked: Question, matcher: Matcher) -> Gath
         TaskFolderError: A caption that is no UTF-8.
     """
     whole = Gathering(asked.lexicon, asked.rules.match_limit)
-    names = () if asked.rules.counts_only else (*corpus.TRAITS, *ruled(asked.rules))
     try:
-        for piece in corpus.slices(shard, names):
+        for piece in corpus.slices(shard, asked.columns):
             found = mentions(asked.lexicon, matcher.find(piece.captions))
             whole.add(_gathered(piece, found, asked))
     except UnicodeDecodeError as error:
@@ -58,9 +57,9 @@ def _gathered(piece: corpus.Slice, found: Mentions, asked: Question) -> Gathered
     counts = Counts.none(lexicon).plus(lexicon, found)
     rows, places = np.unique(found.captions, return_inverse=True)
     pool = Pool.none()
-    if len(rows) and not asked.rules.counts_only:
-        traits = piece.traits(rows, (*corpus.TRAITS, *ruled(asked.rules)))
-        fit = screen(traits, asked.rules, asked.items, asked.is_text, dropped)
+    if len(rows) and asked.columns:
+        traits = piece.traits(rows, asked.columns)
+        fit = screen(traits, asked.rules, asked.items, asked.is_text, dropped, asked.banned)
         traits = traits.select(corpus.TRAITS)
         traits = traits.append_column("shard", pa.array([piece.shard.name] * len(rows), pa.string()))
         traits = traits.append_column("row", pa.array(rows + piece.start, pa.int64()))

@@ -12,10 +12,12 @@ from tailfirst.config import Retrieval
 from tailfirst.contracts import Floats, Ints, Vectors
 from tailfirst.embedding.keys import Keys, words
 from tailfirst.items import sha256_text
+from tailfirst.takedowns import NOTHING, Takedowns
 
 Flags = NDArray[np.bool_]
 
 REASONS: Mapping[str, str] = {
+    "taken_down": "on the list of what was taken down (data/takedowns.parquet)",
     "nsfw": "nsfw score above retrieval.max_nsfw",
     "watermark": "watermark score above retrieval.max_watermark",
     "similarity": "the corpus calls image and caption less similar than retrieval.min_similarity",
@@ -49,21 +51,26 @@ class Dropped:
             self.counts[reason] += int(count)
 
 
-def screen(traits: pa.Table, rules: Retrieval, items: Keys, is_text: bool, dropped: Dropped) -> Flags:
+def screen(
+    traits: pa.Table, rules: Retrieval, items: Keys, is_text: bool, dropped: Dropped, banned: Takedowns = NOTHING
+) -> Flags:
     """(R,) which rows pass the rules that need no vector; the others are counted under their first reason.
 
     Args:
-        traits: Rows with the columns `corpus.TRAITS` and those of `ruled`.
+        traits: Rows with the columns `corpus.TRAITS` and those of `ruled`; with `url` where addresses are banned.
         rules: The params.
         items: Content keys of pool and holdout.
         is_text: Whether the captions themselves are the content.
         dropped: Counts the rows that do not pass.
+        banned: What was taken down.
     """
+    contents = _contents(traits, is_text)
     verdicts = {
+        "taken_down": _taken_down(traits, contents, banned),
         "nsfw": _numbers(traits, "nsfw") > rules.max_nsfw,
         **_optional(traits, rules),
         "licence": ~_allowed(traits["licence"].to_pylist(), rules.licences),
-        "item": _known(_contents(traits, is_text), items),
+        "item": _known(contents, items),
     }
     keep = np.ones(len(traits), np.bool_)
     for reason, bad in verdicts.items():
@@ -166,6 +173,15 @@ def _contents(traits: pa.Table, is_text: bool) -> list[str | None]:
     if is_text:
         return [sha256_text(caption or "") for caption in traits["caption"].to_pylist()]
     found: list[str | None] = traits["sha256"].to_pylist()
+    return found
+
+
+def _taken_down(traits: pa.Table, contents: Sequence[str | None], banned: Takedowns) -> Flags:
+    """By open id, by content, or by the address."""
+    found = np.array(banned.hits(traits["open_id"].to_pylist(), contents), np.bool_)
+    if banned.urls and "url" in traits.column_names:
+        urls = traits["url"].to_pylist()
+        found |= np.array([url is not None and banned.has_url(url) for url in urls], np.bool_)
     return found
 
 

@@ -30,6 +30,7 @@ from tailfirst.retrieval.rank import anchors, name_prototypes, queues
 from tailfirst.retrieval.select import Chosen, select
 from tailfirst.retrieval.shard_store import ShardStore
 from tailfirst.retrieval.summary import Summary
+from tailfirst.takedowns import Takedowns
 from tailfirst.task import Task, load_task
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def retrieve(ws: Workspace, params: Params, settings: Settings) -> Summary:
         return _write(ws, lexicon, Counts.none(lexicon), schemas.RETRIEVED.empty_table(), nothing)
     items, dropped = load_items(ws), Dropped()
     keys = Keys.of(words(items.table["sha256"].to_pylist()))
-    asked = Question(lexicon, rules, keys, params.campaign.seed, task.modality == "text")
+    asked = Question(lexicon, rules, keys, params.campaign.seed, task.modality == "text", Takedowns.of(ws))
     store = ShardStore.of(ws, asked)
     found = gather(known, asked, store)
     dropped.counts.update(found.dropped)

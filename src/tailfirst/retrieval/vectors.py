@@ -37,7 +37,7 @@ class OpenVectors:
     """What became of open rows: the content key of each, or why it has no vector."""
 
     shas: tuple[str | None, ...]
-    lost: tuple[str | None, ...]  # no_image | other_bytes | unreadable
+    lost: tuple[str | None, ...]  # no_image | other_bytes | taken_down | unreadable
 
 
 def embed_open_rows(encoder: Encoder, rows: OpenRows, known: ImageReader, cache: VectorCache) -> OpenVectors:
@@ -141,6 +141,9 @@ def _media(
             sha, recorded = artifacts.sha256_bytes(data), rows.shas[row]
             if recorded is not None and recorded != sha:
                 lost[row] = "other_bytes"
+                continue
+            if sha in known.banned.shas:
+                lost[row] = "taken_down"
                 continue
             shas[row] = sha
             found[row] = Media(rows.ids[row], data=data)

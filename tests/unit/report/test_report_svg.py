@@ -84,3 +84,10 @@ def test_coordinates_have_at_most_one_decimal():
     )
     numbers = [p for line in ET.fromstring(str(chart)).iter("circle") for p in (line.get("cx"), line.get("cy"))]
     assert all(len(n.partition(".")[2]) <= 1 for n in numbers if n)
+
+
+def test_line_chart_of_a_holdout_that_is_fully_right():
+    """All values and both ends of every interval are 1: the scale has no height."""
+    sure = Interval(1.0, 1.0, 1.0)
+    chart = svg.line_chart("t", [svg.Series("s", (svg.Point(0, sure), svg.Point(20, sure)))], "x")
+    ET.fromstring(chart)

@@ -1,0 +1,1 @@
+"""Images of the open corpus by their URLs: guarded, polite, resumable; the command `tailfirst fetch`."""

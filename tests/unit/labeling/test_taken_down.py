@@ -1,0 +1,50 @@
+"""An item that is taken down while its round runs: not bought if not sent yet, never a label if it was."""
+
+import pytest
+
+from tailfirst import schemas
+from tailfirst.labeling import approve, plan, quote, submit
+from tailfirst.takedown.run import take_down
+from tailfirst.task import save_task
+
+
+@pytest.fixture
+def batch(world, ctx):
+    save_task(ctx.task, world.ws.task)
+    chosen = world.pool()[:4]
+    world.batch(chosen)
+    plan.freeze(ctx)
+    return chosen
+
+
+def states(ctx):
+    return {task.item_id: task.state for task in ctx.ledger.tasks.list("tiny", 1)}
+
+
+@pytest.mark.parametrize("before", [(), (quote.quote,), (quote.quote, approve.auto)])
+def test_what_was_not_sent_is_called_off_and_the_round_goes_on_without_it(world, ctx, batch, runner, before):
+    for step in before:
+        step(ctx)
+    report = take_down(ctx, [batch[1]], "asked by the owner")
+    assert report.dropped_tasks == 1
+    assert report.remains == {}
+    assert states(ctx)[batch[1]] == "DROPPED"
+    said = runner(ctx)
+    assert any("3 items ordered" in sentence for sentence in said)
+    assert {row["item_id"] for row in world.labels()} == set(batch) - {batch[1]}
+    bought = [task for task in ctx.ledger.tasks.list("tiny", 1) if task.state == "ACCEPTED"]
+    assert len(bought) == 3
+    assert ctx.ledger.money.status("tiny").accrued == sum(task.price_micros for task in bought)
+
+
+def test_an_answer_that_still_comes_is_paid_and_sealed_but_never_a_label(world, ctx, batch, runner):
+    for step in (quote.quote, approve.auto, submit.submit):
+        step(ctx)
+    report = take_down(ctx, [batch[2]])
+    assert report.dropped_tasks == 0
+    assert len(report.stays.at_vendor) == 1
+    runner(ctx)
+    sealed = schemas.read(world.ws.sealed(1) / "labels.parquet", schemas.LABELS)["item_id"].to_pylist()
+    assert set(sealed) == set(batch)
+    assert {row["item_id"] for row in world.labels()} == set(batch) - {batch[2]}
+    assert take_down(ctx, [batch[2]]).stays.rounds == ("0001",)
