@@ -34,4 +34,5 @@ def progress(what: str, total: int | None) -> Iterator[Advance]:
     try:
         yield advance
     finally:
-        bar.stop()
+        if bar.live.is_started:  # stopping a bar that never showed would print an empty line
+            bar.stop()
