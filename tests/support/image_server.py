@@ -74,14 +74,20 @@ class _Handler(BaseHTTPRequestHandler):
             server.hosts.append(host)
             server.agents.add(self.headers.get("User-Agent", ""))
             server.at_once[host] += 1
+            self.inside = 1
             server.most_at_once = max(server.most_at_once, server.at_once[host])
         try:
             kind, _, rest = self.path.lstrip("/").partition("/")
             with suppress(BrokenPipeError, ConnectionResetError):
                 getattr(self, f"on_{kind}", self.on_nothing)(rest)
         finally:
-            with server.lock:
-                server.at_once[host] -= 1
+            self.leave(host)
+
+    def leave(self, host: str) -> None:
+        """The visit is over; said before the answer's bytes are, since the client may come again the moment it has them."""
+        with self.server.lock:
+            self.server.at_once[host] -= self.inside
+            self.inside = 0
 
     def answer(self, body: bytes, kind: str = "image/png", status: int = 200, length: int | None = None, **headers):
         self.send_response(status)
@@ -91,6 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
+        self.leave(self.headers.get("Host", ""))
         self.wfile.write(body)
 
     def on_nothing(self, _):

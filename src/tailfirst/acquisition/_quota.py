@@ -22,7 +22,7 @@ class TailFirst(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     retrieved_weight: float = Field(0.01, ge=0)  # w: labels that one matching caption stands for
-    retrieved_cap: float | None = Field(None, ge=0)  # captions beyond it count nothing: w * min(n, cap); null = all
+    retrieved_cap: float | None = Field(500, ge=0)  # captions beyond it count nothing: w * min(n, cap); null = all
     counting: Literal["hard", "expected"] = "hard"  # a pick adds 1 to its class, or its probabilities to all
     max_share: float | None = Field(0.2, gt=0, le=1)  # of the batch for one class; null = no cap
     search: Literal["none", "text", "prototype"] = "prototype"

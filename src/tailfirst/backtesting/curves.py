@@ -77,6 +77,12 @@ def areas(arm: Curves, name: str) -> Floats:
     return np.array([area(x, y) for x, y in zip(arm.labels, arm.values[name], strict=True)])
 
 
+def area_difference(first: Curves, second: Curves, name: str, level: float) -> Interval | None:
+    """The mean paired difference of the areas, first minus second, with its t interval; None without a shared seed."""
+    one, two = paired(first, second)
+    return over_seeds(areas(one, name) - areas(two, name), level)
+
+
 def labels_to(labels: Floats, values: Floats, target: float) -> float:
     """Labels at which a curve first reaches the target, between two points by a straight line; NaN: never."""
     known = ~np.isnan(values)

@@ -103,13 +103,16 @@ def _differences(results: Results, arms: Sequence[Arm], found: Mapping[str, Curv
 
 def _efficiency(results: Results, arms: Sequence[Arm], found: Mapping[str, Curves]) -> Rows:
     level, targets = results.grid.level, results.targets(found)
-    head = ["arm", *(f"AULC {SHORT[name]}" for name in SHOWN)]
+    head = ["arm", *(f"AULC {SHORT[name]}" for name in SHOWN), *(f"AULC {SHORT[name]} − reference" for name in SHOWN)]
+    rival = found.get(results.reference.name)
     for name, target in targets.items():
         head += [f"labels to {SHORT[name]} {target:.3f}", "seeds there", "saved"]
     rows = [head]
     for arm in arms:
         one, control = found[arm.name], found.get(results.control(arm).name)
         row = [_named(arm), *(said(over_seeds(areas(one, name), level)) for name in SHOWN)]
+        beside = None if arm.name == results.reference.name else rival
+        row += ["" if beside is None else said(area_difference(one, beside, name, level), "+") for name in SHOWN]
         for name, target in targets.items():
             got = reached(one, name, target, level)
             row += [said(got.labels, digits=0), f"{got.share:.0%}"]
