@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.leave(host)
 
     def leave(self, host: str) -> None:
-        """The visit is over; said before the answer's bytes are, since the client may come again the moment it has them."""
+        """The visit is over; said before the last bytes are sent, since the client may come again once it has them."""
         with self.server.lock:
             self.server.at_once[host] -= self.inside
             self.inside = 0

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tailfirst.backtesting.arms import Arm
-from tailfirst.backtesting.curves import SECONDS, Curves, areas, reached, savings
+from tailfirst.backtesting.curves import SECONDS, Curves, area_difference, areas, reached, savings
 from tailfirst.backtesting.results import Origin, Results
 from tailfirst.backtesting.tables import SHORT, SHOWN, Rows, against, arms_in, said
 from tailfirst.contracts import Interval

@@ -69,3 +69,10 @@ def test_points_become_arrays_with_nan_where_nothing_was_measured():
     assert found.labels.tolist() == [[0, 4]]
     assert np.isnan(found.values["ece"][0, 0])
     assert found.last("ece").tolist() == [0.25]
+
+
+def test_areas_are_compared_on_the_seeds_that_both_have():
+    one = arm([1, 2, 3], [[0, 10]] * 3, [[0.2, 0.4], [0.4, 0.6], [0.0, 1.0]])
+    two = arm([2, 1], [[0, 10]] * 2, [[0.3, 0.5], [0.1, 0.3]])
+    found = c.area_difference(one, two, "accuracy", 0.95)  # seed 1: 0.3 - 0.2, seed 2: 0.5 - 0.4
+    assert (found.value, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
