@@ -15,7 +15,7 @@ from tailfirst.retrieval.corpus import URL_COLUMNS, Shard
 from tailfirst.retrieval.counts import Lexicon
 from tailfirst.retrieval.fetched import RETRY, UNKNOWN, Fetched, url_words
 from tailfirst.retrieval.gather import gather
-from tailfirst.retrieval.hygiene import Dropped
+from tailfirst.retrieval.hygiene import Dropped, not_taken_down
 from tailfirst.takedowns import Takedowns
 from tailfirst.task import load_task
 
@@ -31,12 +31,12 @@ def matching_rows(ws: Workspace, params: Params, known: Sequence[Shard]) -> Mapp
     task, items = load_task(ws.task), load_items(ws)
     keys = Keys.of(words(items.table["sha256"].to_pylist()))
     is_text = task.modality == "text"
-    seed, lexicon, banned = params.campaign.seed, Lexicon.of(task), Takedowns.of(ws)
-    found = gather(known, lexicon, params.retrieval, keys, seed, is_text, Dropped(), banned)
+    found = gather(known, Lexicon.of(task), params.retrieval, keys, params.campaign.seed, is_text, Dropped())
     if not len(found.pool.traits):
         return {}
-    names = found.pool.traits["shard"].to_numpy(zero_copy_only=False)
-    rows = found.pool.traits["row"].to_numpy().astype(np.int64)
+    traits = found.pool.traits.filter(pa.array(not_taken_down(found.pool.traits, Takedowns.of(ws), is_text)))
+    names = traits["shard"].to_numpy(zero_copy_only=False)
+    rows = traits["row"].to_numpy().astype(np.int64)
     return {name: np.sort(rows[names == name]) for name in dict.fromkeys(names.tolist())}
 
 

@@ -14,7 +14,6 @@ from tailfirst.retrieval import corpus
 from tailfirst.retrieval.counts import Counts, Lexicon, Mentions, mentions
 from tailfirst.retrieval.hygiene import Dropped, screen
 from tailfirst.retrieval.match import Matcher
-from tailfirst.takedowns import NOTHING, Takedowns
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,6 @@ def gather(
     seed: int,
     is_text: bool,
     dropped: Dropped,
-    banned: Takedowns = NOTHING,
 ) -> Gathered:
     """Count all captions; keep of the matching rows, class by class, at most `match_limit` drawn with the seed.
 
@@ -66,7 +64,6 @@ def gather(
         seed: Of the campaign; the draw depends on it and on open ids, not on the order of shards.
         is_text: Whether the captions themselves are the content.
         dropped: Counts rows that are left out.
-        banned: What was taken down.
     """
     matcher, counts, pool = Matcher(lexicon.phrases), Counts.none(lexicon), _nothing()
     read = matched = 0
@@ -79,7 +76,7 @@ def gather(
             parts.append(Mentions(found.captions + piece.start, found.names))
         new = _pool(shard, parts, seed)
         matched += len(new.traits)
-        fit = screen(new.traits, rules, items, is_text, dropped, banned)
+        fit = screen(new.traits, rules, items, is_text, dropped)
         joined = _joined(pool, new.take(np.flatnonzero(fit)))
         pool = joined.take(_drawn(joined, lexicon, rules.match_limit))
         dropped.add("match_limit", len(joined.traits) - len(pool.traits))

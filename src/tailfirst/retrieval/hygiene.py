@@ -12,7 +12,7 @@ from tailfirst.config import Retrieval
 from tailfirst.contracts import Floats, Ints, Vectors
 from tailfirst.embedding.keys import Keys, words
 from tailfirst.items import sha256_text
-from tailfirst.takedowns import NOTHING, Takedowns
+from tailfirst.takedowns import Takedowns
 
 Flags = NDArray[np.bool_]
 
@@ -46,9 +46,7 @@ class Dropped:
             self.counts[reason] += int(count)
 
 
-def screen(
-    traits: pa.Table, rules: Retrieval, items: Keys, is_text: bool, dropped: Dropped, banned: Takedowns = NOTHING
-) -> Flags:
+def screen(traits: pa.Table, rules: Retrieval, items: Keys, is_text: bool, dropped: Dropped) -> Flags:
     """(R,) which rows pass the rules that need no vector; the others are counted under their first reason.
 
     Args:
@@ -57,21 +55,27 @@ def screen(
         items: Content keys of pool and holdout.
         is_text: Whether the captions themselves are the content.
         dropped: Counts the rows that do not pass.
-        banned: What was taken down.
     """
-    contents = _contents(traits, is_text)
     score = traits["nsfw"].to_numpy(zero_copy_only=False).astype(np.float64)  # unknown: NaN, which is not above
     verdicts = {
-        "taken_down": np.array(banned.hits(traits["open_id"].to_pylist(), contents), np.bool_),
         "nsfw": score > rules.max_nsfw,
         "licence": ~_allowed(traits["licence"].to_pylist(), rules.licences),
-        "item": _known(contents, items),
+        "item": _known(_contents(traits, is_text), items),
     }
     keep = np.ones(len(traits), np.bool_)
     for reason, bad in verdicts.items():
         dropped.add(reason, int((keep & bad).sum()))
         keep &= ~bad
     return keep
+
+
+def not_taken_down(traits: pa.Table, banned: Takedowns, is_text: bool) -> Flags:
+    """(R,) which rows are not on the list, neither by their id nor by their recorded content.
+
+    Asked of what a pass over the corpus brought, not in it: a take-down must not make every shard be read again.
+    """
+    hits = banned.hits(traits["open_id"].to_pylist(), _contents(traits, is_text)) if banned else [False] * len(traits)
+    return ~np.array(hits, np.bool_)
 
 
 @dataclass(frozen=True, slots=True)

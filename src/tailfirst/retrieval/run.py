@@ -20,7 +20,7 @@ from tailfirst.retrieval import corpus
 from tailfirst.retrieval.assign import Assigned, assign, longest_names
 from tailfirst.retrieval.counts import Counts, Lexicon, most_common_names
 from tailfirst.retrieval.gather import Pool, gather
-from tailfirst.retrieval.hygiene import Dropped
+from tailfirst.retrieval.hygiene import Dropped, not_taken_down
 from tailfirst.retrieval.look import Looker
 from tailfirst.retrieval.rank import name_prototypes, queues
 from tailfirst.retrieval.select import Chosen, select
@@ -50,13 +50,15 @@ def retrieve(ws: Workspace, params: Params, settings: Settings) -> Summary:
     items, dropped = load_items(ws), Dropped()
     keys = Keys.of(words(items.table["sha256"].to_pylist()))
     is_text = task.modality == "text"
-    found = gather(known, lexicon, rules, keys, params.campaign.seed, is_text, dropped, Takedowns.of(ws))
+    found = gather(known, lexicon, rules, keys, params.campaign.seed, is_text, dropped)
     encoder = load_encoder(ws, params, settings)
     why = _why_not(params, encoder, found.matched)
     table = schemas.RETRIEVED.empty_table()
     if why is None:
+        fit = np.flatnonzero(not_taken_down(found.pool.traits, Takedowns.of(ws), is_text))
+        dropped.add("taken_down", len(found.pool.traits) - len(fit))
         stage = _Stage(ws, params, task, lexicon, encoder, VectorCache.of(ws, encoder), items, known, dropped)
-        table = stage.retrieved(found.pool)
+        table = stage.retrieved(found.pool.take(fit))
     summary = Summary(
         enabled=True,
         why=why,

@@ -23,7 +23,6 @@ CARD = re.compile(rb'<li class="card"><div class="look">.*?</li>', re.DOTALL)  #
 LOOK = re.compile(rb'(?<=<div class="look">).*?(?=</div>)', re.DOTALL)
 NOTHING = b'<span class="none">taken down</span>'
 ALIGNED = ("predictions.npy", "features.npy")  # of a candidate: rows as in work/embeddings
-PASSING = ("retrieval", "fits")  # below state/cache: answers by open shard and unfinished fits, made again when needed
 # Temporaries of `artifacts` whose process was killed: `.name.parquet.k3x_9w0a.parquet`, folders `.name.k3x_9w0a`.
 HALF_FILE = re.compile(r"^\..+(\.[a-z]+)\.[a-z0-9_]{8}\1$")
 HALF_FOLDER = re.compile(r"^\..+\.[a-z0-9_]{8}$")
@@ -95,16 +94,20 @@ def drop_cached(ws: Workspace, targets: Targets) -> None:
 
 
 def count_passing(ws: Workspace, targets: Targets) -> int:
-    """Rows in answers that are kept by open shard, and unfinished fits: nobody knows what those have seen."""
+    """Rows in answers kept by open shard (state/cache/retrieval), and files of unfinished fits (state/cache/fits).
+
+    Nobody knows what a fit has seen, so that all count.
+    """
     kept = sorted((ws.cache / "retrieval").rglob("*.parquet"))
     return sum(rows.count(path, _open(targets)) for path in kept) + _n_files(ws.cache / "fits")
 
 
 def drop_passing(ws: Workspace, targets: Targets) -> None:
-    """Both are removed as a whole: they are only there to save time."""
-    if count_passing(ws, targets):
-        for name in PASSING:
-            shutil.rmtree(ws.cache / name, ignore_errors=True)
+    """Answers that name it are removed, and all unfinished fits: both are only there to save time."""
+    for path in sorted((ws.cache / "retrieval").rglob("*.parquet")):
+        if rows.count(path, _open(targets)):
+            path.unlink()
+    shutil.rmtree(ws.cache / "fits", ignore_errors=True)
 
 
 def count_pages(ws: Workspace, targets: Targets) -> int:

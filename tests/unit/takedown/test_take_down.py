@@ -10,14 +10,13 @@ import pytest
 from tailfirst import cli, schemas
 from tailfirst.context import NoGates, open_context
 from tailfirst.embedding.cache import VectorCache
-from tailfirst.embedding.keys import Keys, words
 from tailfirst.errors import TaskFolderError, UserError
 from tailfirst.fetching import run as fetching
 from tailfirst.intake.validate import validate_task
 from tailfirst.items import load_items, read_media, sha256_text
 from tailfirst.labeling.fold import fold
 from tailfirst.retrieval import corpus
-from tailfirst.retrieval.hygiene import Dropped, screen
+from tailfirst.retrieval.hygiene import not_taken_down
 from tailfirst.retrieval.vectors import OpenRows, embed_open_rows
 from tailfirst.takedown import places, run
 from tailfirst.takedown.run import take_down
@@ -273,12 +272,9 @@ def test_it_does_not_come_back_with_older_files(ws):
     ws.items.write_bytes(items)
     (problem,) = [one for one in validate_task(ws) if "taken down" in one.what]
     assert problem.ids == (item(FILE),)
-    dropped = Dropped()
     traits = corpus.traits(corpus.shards(ws)[0], np.arange(6))
-    rules, nothing = open_world.params().retrieval, Keys.of(words([]))
-    keep = screen(traits, rules, nothing, is_text=False, dropped=dropped, banned=Takedowns.of(ws))
+    keep = not_taken_down(traits, Takedowns.of(ws), is_text=False)
     assert keep.tolist() == [True, False, False, True, True, True]
-    assert dropped.counts == {"taken_down": 2}
 
 
 def test_open_bytes_without_a_recorded_hash_are_known_when_they_are_read(ws):
