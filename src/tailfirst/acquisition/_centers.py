@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tailfirst.contracts import Floats, Ids, Ints, Vectors
 
 SET = 2048  # rows whose distances are kept exact
-BLOCK, CENTERS = 8192, 256  # rows and centers of one product
+BLOCK, CENTERS = 4096, 256  # rows and centers of one product
 ROUNDING = 4e-6  # of a squared distance of unit vectors from a float32 product
 DECIMALS = 12  # of a squared distance in float64
 TAKEN = -1.0  # bound of a row that is a center itself
@@ -120,6 +120,7 @@ class _Lazy:
     def _catch_up(self, rows: Ints) -> None:
         """Lower the bounds of rows to the centers they have not seen."""
         behind = rows[(self.seen[rows] < self.count) & (self.bounds[rows] != TAKEN)]
+        behind = behind[np.argsort(self.seen[behind], kind="stable")]  # rows of a block miss about the same centers
         for start in range(0, len(behind), BLOCK):
             some = behind[start : start + BLOCK]
             new = self.centers[self.seen[some].min() : self.count]
