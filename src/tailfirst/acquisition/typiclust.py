@@ -115,7 +115,7 @@ def typicality(vectors: Vectors, neighbors: int) -> Floats:
     np.fill_diagonal(squares, np.inf)
     squares.partition(near - 1, axis=1)
     closest = np.sort(squares[:, :near], axis=1)  # sorted: the sum has one order
-    mean = np.sqrt(closest).mean(axis=1, dtype=np.float64)
+    mean: Floats = np.sqrt(closest).mean(axis=1, dtype=np.float64)
     return 1 / (mean + CLOSE)
 
 
