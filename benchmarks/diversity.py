@@ -1,14 +1,14 @@
 """TypiClust, ProbCover, DropQuery and MaxHerding against scikit-activeml and their floors (perf.md, acquisition).
 
-    python benchmarks/diversity.py [--pool 10000] [--budget 100] [--classes 100] [--dim 512] [--only typiclust,tcm]
+    python benchmarks/diversity.py [--pool 10000] [--budget 100] [--classes 100] [--dim 512] [--only typiclust]
     python benchmarks/diversity.py --pool 100000
 
 Peers are run once and only where they end: at 100,000 items scikit-activeml's ProbCover and MaxHerding need 37 GB and
 more. The floor of ProbCover is the screen of all pairs of the pool by blocked float32 products, of MaxHerding the
 products of candidates and targets, of DropQuery the passes of the head, of TypiClust one assignment of the pool to its
-centroids. Seconds are of CPU, all threads together, which another job on the machine hardly changes; ratios are taken
-within one run. Inertia is that of the clusters TypiClust works with, against scikit-learn's k-means with one k-means++
-start. Memory is the peak that Python and NumPy allocate during a call.
+centroids. Seconds are of CPU, all threads together, which another job on the machine changes less than wall time;
+ratios are taken within one run. Inertia is that of the clusters TypiClust works with, against scikit-learn's k-means
+with one k-means++ start. Memory is the peak that Python and NumPy allocate during a call.
 """
 
 import argparse

@@ -22,7 +22,7 @@ from tailfirst.acquisition._ordered import filled, ordered, selection
 from tailfirst.contracts import Floats, Head, Ints, PoolView, Selection, Vectors
 
 STEP, LARGEST = 0.03125, 1.0
-BLOCK = 8192
+BLOCK = 2048
 
 
 class Params(BaseModel):

@@ -10,6 +10,10 @@ No model is needed and classes are ignored. Beyond the published rule: where eve
 from all labels and picks follows (k-center; the released code takes row 0), and a radius of 0 covers nothing, so the
 batch is random. The graph is built for a uniform random subpool above `max_rows` items, or above what makes about
 `max_pairs` pairs; all items can still be picked by k-center. Distances have float32 precision (about 0.001 near 0).
+
+The result hangs on delta, as the MaxHerding paper says too. On Caltech-101 with MobileNetV2 features the purity rule
+gives 0.58, a ball holds 2.4 items, and the batch is worse than random (docs/how-to/real-text.md makes the workspace,
+`python -m tailfirst.backtest --strategies probcover,random --seeds 5 --rounds 3`); MaxHerding needs no such number.
 """
 
 import heapq

@@ -3,6 +3,7 @@
 Few labels want typical items, a model that has seen some of each class wants items between classes. Until there are
 `labels_per_class` labels per class on average (ordered ones included) the batch is TypiClust's; from there on it is
 Margin's. A batch in which the number is reached is split there. While there is no model all of it is TypiClust's.
+The paper's advice for pre-trained features is an early change; 2 labels per class is a choice of this project.
 """
 
 import math

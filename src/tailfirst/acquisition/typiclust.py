@@ -22,9 +22,9 @@ from tailfirst.acquisition._ordered import ordered, selection
 from tailfirst.contracts import Floats, Ints, PoolView, Selection, Vectors
 
 SAMPLED, PER_CLUSTER = 10, 64  # Lloyd iterations on so many random rows per cluster, before those on all rows
+AT_LEAST = 8192  # of these rows, however few the clusters
 CLOSE = 1e-5
 SAME = 1e-6  # squared distances below are rounding of float32 products and count as 0
-BLOCK = 1024
 
 
 class Params(BaseModel):
@@ -36,7 +36,7 @@ class Params(BaseModel):
     min_size: int = Field(6, ge=1)  # items of a cluster that is visited before the small ones
     neighbors: int = Field(20, ge=1)
     largest: int = Field(2048, ge=2)  # members of a cluster that are compared with each other
-    iterations: int = Field(4, ge=0)  # of k-means over all rows, after 10 on a sample
+    iterations: int = Field(2, ge=0)  # of k-means over all rows, after 10 on a sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def clusters(view: PoolView, budget: int, params: Params, rng: np.random.Generat
     count = min(len(view.labeled_vectors) + budget, params.max_clusters, len(rows))
     if count == 0:
         return []
-    centers = _clusters.learn(rows, count, SAMPLED, rng, PER_CLUSTER)
+    centers = _clusters.learn(rows, count, SAMPLED, rng, max(PER_CLUSTER, AT_LEAST // count))
     labels, _ = _clusters.assign(rows, _clusters.refine(rows, centers, params.iterations))
     labeled = np.bincount(labels[total:], minlength=count)
     ends = np.cumsum(np.bincount(labels[:total], minlength=count))
@@ -106,15 +106,16 @@ def typicality(vectors: Vectors, neighbors: int) -> Floats:
     near = min(neighbors, len(vectors) // 2)
     if not near:
         return np.zeros(len(vectors))
-    mean = np.empty(len(vectors))
-    for start in range(0, len(vectors), BLOCK):
-        squares = _clusters.squared(vectors[start : start + BLOCK], vectors)
-        own = np.arange(len(squares))
-        squares[squares < SAME] = 0
-        squares[own, start + own] = np.inf
-        squares.partition(near - 1, axis=1)
-        closest = np.sort(squares[:, :near], axis=1)  # sorted: the sum has one order
-        mean[start : start + BLOCK] = np.sqrt(closest).mean(axis=1, dtype=np.float64)
+    squares = vectors @ vectors.T  # of one array: BLAS computes half of it
+    own = squares.diagonal().copy()
+    squares *= -2
+    squares += own
+    squares += own[:, None]
+    squares[squares < SAME] = 0
+    np.fill_diagonal(squares, np.inf)
+    squares.partition(near - 1, axis=1)
+    closest = np.sort(squares[:, :near], axis=1)  # sorted: the sum has one order
+    mean: Floats = np.sqrt(closest).mean(axis=1, dtype=np.float64)
     return 1 / (mean + CLOSE)
 
 

@@ -1,4 +1,7 @@
-"""ALFA-Mix: the closed form by hand and against the published mixing, element by element."""
+"""ALFA-Mix: the closed form by hand and against the published mixing, element by element.
+
+scikit-activeml has no ALFA-Mix.
+"""
 
 from dataclasses import replace
 from math import sqrt

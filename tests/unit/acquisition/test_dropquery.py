@@ -1,4 +1,7 @@
-"""DropQuery: flips by hand, the falling threshold, and what dropout does to logits."""
+"""DropQuery: flips by hand, the falling threshold, and what dropout does to logits.
+
+scikit-activeml is no oracle here: it does not rescale what dropout keeps, which moves the argmax of heads with a bias.
+"""
 
 from dataclasses import replace
 

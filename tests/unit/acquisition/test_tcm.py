@@ -1,4 +1,4 @@
-"""TCM: where the typical picks end and the margin begins."""
+"""TCM: where the typical picks end and the margin begins (scikit-activeml 1.0 has no TCM)."""
 
 from dataclasses import replace
 
