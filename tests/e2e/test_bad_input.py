@@ -157,7 +157,7 @@ BAD = [
     Bad("lineage of no round", ["lineage", "round-0009"], "there is no round 9; rounds: none yet"),
     Bad("lineage of nothing", ["lineage", "feedfacecafe"], "nothing here is called 'feedfacecafe'"),
     Bad("fetch without an open corpus", ["fetch"], r"data/open holds no parquet shards.*`tailfirst init --open`"),
-    Bad("fetch without URLs", ["fetch"], r"has a column of URLs \(url, URL, image_url\)", shard(["open_id", "caption"])),
+    Bad("fetch without URLs", ["fetch"], r"a column of URLs \(url, URL, image_url\)", shard(["open_id", "caption"])),
     Bad("fetch from a broken shard", ["fetch"], r"part\.parquet is not a readable parquet file",
         write("data/open/part.parquet", "open_id,url\n1,2\n")),
     Bad("fetch by nobody", ["fetch", "--workers", "0"], "Invalid value for '--workers'"),
