@@ -89,7 +89,7 @@ def test_killed_twice_a_grid_ends_with_the_same_tables_and_no_cell_is_run_again(
 
 def test_ctrl_c_ends_everything_and_keeps_what_is_finished(tmp_path):
     """With a server of its own, as people type it; the interrupt reaches the whole group of the terminal."""
-    grids.make(tmp_path, seeds=30, rounds=6)
+    grids.make(tmp_path, seeds=400, rounds=6)  # a cell takes a hundredth of a second: enough of them to be interrupted in
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PREFECT_API_URL": ""}
     process = typed(tmp_path, env, "--root", ".")
     wait_for(tmp_path, process, 3)
@@ -99,7 +99,7 @@ def test_ctrl_c_ends_everything_and_keeps_what_is_finished(tmp_path):
     assert err.strip().endswith("backtest: interrupted; finished cells are kept, run it again to go on")
     assert out == ""
     assert nobody_left(process.pid)
-    assert len(list((tmp_path / CELLS).glob("*.json"))) < 90
+    assert 3 <= len(list((tmp_path / CELLS).glob("*.json"))) < 800
 
 
 def test_failed_cells_are_told_and_the_exit_code_is_one(tmp_path, prefect_env):
