@@ -1,6 +1,7 @@
 """TypiClust: typicality by hand, the order of visits, and clusters that run out.
 
-scikit-activeml is no oracle here: it repeats picks when a cluster runs out and looks at 5 neighbors. Its k-means is scikit-learn's, whose inertia is the measure of ours.
+scikit-activeml is no oracle here: it repeats picks when a cluster runs out and looks at 5 neighbors. Its k-means is
+scikit-learn's, whose inertia is the measure of ours.
 """
 
 import numpy as np
