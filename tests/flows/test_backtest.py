@@ -89,7 +89,7 @@ def test_killed_twice_a_grid_ends_with_the_same_tables_and_no_cell_is_run_again(
 
 def test_ctrl_c_ends_everything_and_keeps_what_is_finished(tmp_path):
     """With a server of its own, as people type it; the interrupt reaches the whole group of the terminal."""
-    grids.make(tmp_path, seeds=400, rounds=6)  # a cell takes a hundredth of a second: enough of them to be interrupted in
+    grids.make(tmp_path, seeds=400, rounds=6)  # enough cells to be interrupted in
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PREFECT_API_URL": ""}
     process = typed(tmp_path, env, "--root", ".")
     wait_for(tmp_path, process, 3)
