@@ -23,8 +23,14 @@ def typed(root: Path, env: dict[str, str], *more: str) -> subprocess.Popen[str]:
     path = f"{REPOSITORY / 'src'}{os.pathsep}{REPOSITORY}"
     clean = {name: value for name, value in env.items() if name != "TAILFIRST_SHARED_DATA"} | {"PYTHONPATH": path}
     return subprocess.Popen(
-        command, cwd=root, env=clean, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        command, cwd=root, env=clean, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=as_in_a_terminal,  # noqa: PLW1509 - one call, no lock, no thread
+    )  # fmt: skip
+
+
+def as_in_a_terminal() -> None:
+    """Ctrl-C ends it: a suite that a shell runs in the background inherits an interrupt that is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
