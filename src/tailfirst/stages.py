@@ -142,11 +142,11 @@ def acquire(ws: Workspace, params: Params) -> Artifact:
     found, chosen = load_embeddings(ws), _read_json(ws.choice)["candidate"]
     ignored, round_no = pool.ignored_items(ws.rounds), max(pool.sealed_rounds(ws.rounds), default=0) + 1
     standing = pool.partition(found.item_ids, found.is_pool, labeled=labels["item_id"].to_pylist(), ignored=ignored)
-    probs = None if chosen is None else _probs(ws, chosen, found)
-    model = None if chosen is None else _model(ws, params, chosen)
-    if chosen is not None and model is not None:
+    probs = head = None
+    if chosen is not None:
+        model = _model(ws, params, chosen)
+        probs, head = _probs(ws, chosen, found), model.head
         found = _seen_by(ws, chosen, model, found)
-    head = None if model is None else model.head
     view = pool_view(found, standing.eligible, labels, caption_counts(ws, classes), probs, classes, head)
     seed = params.campaign.seed
     some = standing.eligible.any()
