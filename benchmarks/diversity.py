@@ -23,7 +23,7 @@ from rich.table import Table
 
 from tailfirst import plugins
 from tailfirst.acquisition import _clusters, typiclust
-from tailfirst.acquisition.bald import softmax
+from tailfirst.adaptation._linear import softmax
 from tailfirst.contracts import Head, PoolView
 from tailfirst.vectors import unit
 
@@ -39,9 +39,10 @@ def make(pool, classes, dim, seed=0) -> PoolView:
     vectors = unit(centers[home] + 0.9 / np.sqrt(dim) * rng.standard_normal((pool, dim)))
     head = Head(unit(centers.reshape(classes, 3, dim).mean(axis=1) + 0.5 * rng.standard_normal((classes, dim))), 20.0)
     blank = np.zeros(classes)
+    logits = (head.scale * (vectors @ head.weights.T)).astype(np.float64)
     return PoolView(
         item_ids=np.array([f"{i:020x}" for i in range(pool)]), vectors=vectors,
-        class_ids=tuple(f"c{k:03d}" for k in range(classes)), probs=softmax(head.scale * (vectors @ head.weights.T)),
+        class_ids=tuple(f"c{k:03d}" for k in range(classes)), probs=softmax(logits),
         labeled_vectors=vectors[:0], labeled_classes=np.zeros(0, np.int64), n_labeled=blank, n_pending=blank,
         n_retrieved=blank, prototypes=None, head=head,
     )  # fmt: skip

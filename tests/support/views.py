@@ -3,7 +3,7 @@
 import numpy as np
 
 from tailfirst import plugins
-from tailfirst.acquisition.bald import softmax
+from tailfirst.adaptation._linear import softmax
 from tailfirst.contracts import Head, PoolView
 from tailfirst.vectors import unit
 
@@ -23,7 +23,7 @@ def make(vectors, classes=("a", "b"), weights=None, scale=1.0, labeled=None, lab
         "item_ids": np.array([f"{i:05d}" for i in range(len(vectors))]),
         "vectors": vectors,
         "class_ids": tuple(classes),
-        "probs": None if head is None else softmax(scale * (vectors @ head.weights.T)),
+        "probs": None if head is None else softmax((scale * (vectors @ head.weights.T)).astype(np.float64)),
         "labeled_vectors": vectors[:0] if labeled is None else np.asarray(labeled, np.float32),
         "labeled_classes": labels,
         "n_labeled": np.bincount(labels, minlength=len(classes)).astype(float),

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from tailfirst.acquisition import _dropout, _probs, _rows
 from tailfirst.acquisition._ordered import ordered
-from tailfirst.contracts import Floats, PoolView, Selection, Vectors
+from tailfirst.adaptation._linear import softmax
+from tailfirst.contracts import Floats, PoolView, Selection
 
 
 class Params(_dropout.Passes):
@@ -46,7 +47,7 @@ def score(view: PoolView, params: Params, rng: np.random.Generator) -> Floats:
     _probs.look(inner, entropies=False, margins=False)  # broken probabilities name their item
     result = np.empty(len(order))
     for rows, passes in _dropout.blocks(inner, params, rng):
-        result[order[rows]] = _information(softmax(logits) for logits in passes)
+        result[order[rows]] = _information(softmax(logits.astype(np.float64)) for logits in passes)
     return result
 
 
@@ -56,10 +57,3 @@ def _information(passes: Iterator[Floats]) -> Floats:
     for probs in passes:
         count, total, single = count + 1, total + probs, single + _probs.entropy(probs)
     return np.maximum(_probs.entropy(total / count) - single / count, 0)
-
-
-def softmax(logits: Vectors) -> Floats:
-    """(n, C) probabilities in float64."""
-    raised = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    probs: Floats = raised / raised.sum(axis=1, keepdims=True)
-    return probs
