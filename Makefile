@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 TORCH ?= torch==2.13.0
 ROOT ?= .
 WORKERS ?= 2
+BENCH_ROOT ?= build/bench
 GRID ?= benchmarks/grids/demo.yaml
 
 # One environment block for every entry point: no telemetry, and OpenMP threads that sleep when they wait.
@@ -61,7 +62,9 @@ check: setup ## lint, format, types, docstrings
 	@echo "==> mypy";      $(BIN)/mypy
 
 bench: setup ## every benchmark, each printing its ratios to peers and floors
-	@for file in benchmarks/[a-z]*.py; do echo "==> $$file"; $(BIN)/python $$file || exit 1; done
+	@$(BIN)/python -m tailfirst.demo.make --root $(BENCH_ROOT)
+	@cd $(BENCH_ROOT) && for stage in retrieve embed; do $(CURDIR)/$(BIN)/python -m tailfirst $$stage || exit 1; done
+	@for file in benchmarks/[a-z]*.py; do echo "==> $$file"; $(BIN)/python $$file $$([ $$file = benchmarks/adaptation.py ] && echo --root $(BENCH_ROOT)) || exit 1; done
 
 ui: setup ## Prefect and MLflow pages of this workspace, until Ctrl-C
 	@$(BIN)/python -m flows.ui --root $(ROOT)
