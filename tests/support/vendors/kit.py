@@ -5,7 +5,6 @@ with `KITS`: variant -> how to make the kit in a folder. Adding a vendor file wi
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from tailfirst.artifacts import sha256_bytes
