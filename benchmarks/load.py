@@ -3,9 +3,8 @@
     python benchmarks/load.py                                # up to 100,000 tasks, 20,000 answers
     python benchmarks/load.py --tasks 10000 100000 1000000 --answers 100000
 
-Rounds of 10,000 tasks fill one campaign; answers come in pages of 1,000 and are stored, parsed, charged and validated. Each
-row is a process of its own, so that its peak memory is its own. `through the act` runs `labeling.collect` itself, with the
-vendor's bytes in memory and the checks of Great Expectations on every page.
+Rounds of 10,000 tasks fill one campaign; answers come in pages of 1,000 and are stored, parsed, charged and validated.
+Each row is a process of its own, so that its peak memory is its own.
 """
 
 import argparse
@@ -94,8 +93,9 @@ def measure(name: str, url: str, sizes: list[int], answers: int) -> None:
         cost = 1e6 / found["taken"]
         first = first or cost
         sys.stdout.write(
-            f"{name:<11} {int(found['held']):>9,} tasks held   {found['bought']:7,.0f} tasks bought/s   {found['taken']:7,.0f} answers/s   "
-            f"{cost:5.0f} us an answer, {cost / first:4.2f} x the first   peak {found['peak']:4.0f} MB\n"
+            f"{name:<11} {int(found['held']):>9,} tasks held   {found['bought']:7,.0f} tasks bought/s   "
+            f"{found['taken']:7,.0f} answers/s   {cost:5.0f} us an answer, {cost / first:4.2f} x the first   "
+            f"peak {found['peak']:4.0f} MB\n"
         )
         sys.stdout.flush()
 
