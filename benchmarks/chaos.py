@@ -3,9 +3,9 @@
     python benchmarks/chaos.py --rounds 200          # make chaos ROUNDS=200
 
 Workers take turns: each is a process that goes on where the ledger stands, and most are killed (SIGKILL) around a
-commit or just after an answer of the vendor. A person's part (resuming after keys were refused, after a top-up) is played. At
-the end the vendor's own book is held against the ledger and the sealed folders; the last line has the figures, and the
-exit code is 1 when anything was lost, paid twice or booked differently.
+commit or just after an answer of the vendor. A person's part (resuming after keys were refused, after a top-up) is
+played. At the end the vendor's own book is held against the ledger and the sealed folders; the last line has the
+figures, and the exit code is 1 when anything was lost, paid twice or booked differently.
 """
 
 import argparse
@@ -57,7 +57,8 @@ FAULTS: tuple[dict[str, Any], ...] = (
         for name in (
             "conflict_409", "duplicate_event", "out_of_order", "cursor_skip", "sla_partial", "late_label",
             "label_changed", "label_unknown_class", "payload_malformed", "answers_swapped", "asset_unreachable",
-            "cancel_too_late", "invoice_mismatch", "guideline_ambiguous", "relabel_correlated", "machine_labeled", "clock_skew",
+            "cancel_too_late", "invoice_mismatch", "guideline_ambiguous", "relabel_correlated", "machine_labeled",
+            "clock_skew",
         )
     ),
     {"name": "annotator_spam", "rate": 0.2},
@@ -263,10 +264,11 @@ def main() -> int:
     for name in ("open", "lost", "twice", "apart"):
         for one in getattr(found_out, name)[:10]:
             print(f"{name}: {one}")
+    took = time.perf_counter() - started
     print(
-        f"{given.rounds} rounds, {found_out.items} items, {chaos.kills} workers killed, "
-        f"{time.perf_counter() - started:.0f} s on {given.ledger}: unaccounted {len(found_out.open)}, "
-        f"lost {len(found_out.lost)}, paid twice {len(found_out.twice)}, vendor {money(found_out.theirs, 'USD')}, ledger {money(found_out.ours, 'USD')}"
+        f"{given.rounds} rounds, {found_out.items} items, {chaos.kills} workers killed, {took:.0f} s, {given.ledger}: "
+        f"unaccounted {len(found_out.open)}, lost {len(found_out.lost)}, paid twice {len(found_out.twice)}, "
+        f"vendor {money(found_out.theirs, 'USD')}, ledger {money(found_out.ours, 'USD')}"
     )
     return 0 if found_out.clean else 1
 
