@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from tailfirst.contracts import Floats
 from tailfirst.quality.answers import AnnotatorPrior, Answers, Consensus
+from tailfirst.quality.crowdlab import crowdlab
+from tailfirst.quality.dawid_skene import dawid_skene
 from tailfirst.quality.majority import majority
 
 __all__ = ["METHODS", "AnnotatorPrior", "Answers", "Consensus", "aggregate"]
@@ -17,6 +19,8 @@ def aggregate(
     probs: Floats | None = None,
     prior: AnnotatorPrior | None = None,
     known: Mapping[str, str] | None = None,
+    *,
+    balanced: bool = False,
 ) -> Consensus:
     """Consensus of all items that have an answer.
 
@@ -27,6 +31,7 @@ def aggregate(
             as answers.item_ids. crowdlab needs them, majority breaks ties with them.
         prior: What earlier rounds say of the annotators; dawid_skene counts it in, the others have no use for it.
         known: Gold: item id -> class id. Such an item gets this label with probability 1.
+        balanced: crowdlab only: every class has the same say in the weights (skewed data).
 
     Raises:
         ValueError: Unknown method, no answers, arrays of the wrong shape, or crowdlab without probs.
@@ -40,4 +45,11 @@ def aggregate(
         raise ValueError(f"probs must be (items, classes) = {shape}, found {probs.shape}")
     if method == "majority":
         return majority(answers, probs, known)
-    raise ValueError(f"{method} is not there yet")
+    if method == "dawid_skene":
+        return dawid_skene(answers, prior, known)
+    if probs is None:
+        raise ValueError(
+            f"crowdlab needs out-of-sample model probabilities {shape} for the answered items; without a model use "
+            "majority or dawid_skene"
+        )
+    return crowdlab(answers, probs, known, balanced=balanced)

@@ -1,4 +1,4 @@
-"""What goes into aggregation and what comes out: answers as index arrays, the consensus, what is known of annotators."""
+"""What goes into aggregation and what comes out: answers as index arrays, annotators' history, the consensus."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -61,6 +61,12 @@ class Answers:
         """(N, C) answers of each item per class."""
         n, c = len(self.item_ids), len(self.class_ids)
         return np.bincount(self.items * c + self.labels, minlength=n * c).reshape(n, c).astype(np.float64)
+
+    def aligned(self, values: Mapping[tuple[str, str], float]) -> Floats:
+        """(L,) a number per answer, given by (item_id, annotator_id), for example its seconds; nan where missing."""
+        pairs = zip(self.items.tolist(), self.annotators.tolist(), strict=True)
+        found = [values.get((self.item_ids[item], self.annotator_ids[who]), np.nan) for item, who in pairs]
+        return np.array(found, np.float64)
 
     def codes(self, known: Mapping[str, str] | None) -> Ints:
         """(N,) class of the items whose truth is known, -1 elsewhere; items without an answer are passed over.

@@ -58,7 +58,7 @@ def agreement(answers: Answers, labels: Ints, rows: NDArray[np.bool_]) -> Floats
     total = np.bincount(answers.annotators[here], minlength=n)
     same = here & (answers.labels == labels[answers.items])
     right = np.bincount(answers.annotators[same], minlength=n)
-    return np.divide(right, total, out=np.full(n, np.nan), where=total > 0)
+    return ratio(right, total, np.nan)
 
 
 def _voters_quality(answers: Answers, labels: Ints, clear: NDArray[np.bool_]) -> Floats:
@@ -70,7 +70,13 @@ def _voters_quality(answers: Answers, labels: Ints, clear: NDArray[np.bool_]) ->
     cell = answers.items * c + answers.labels
     total = np.bincount(cell, weights=quality[answers.annotators], minlength=n * c)
     voters = np.bincount(cell, minlength=n * c)
-    return np.divide(total, voters, out=np.zeros(n * c), where=voters > 0).reshape(n, c)
+    return ratio(total, voters, 0.0).reshape(n, c)
+
+
+def ratio(part: Floats | Ints, whole: Floats | Ints, otherwise: float) -> Floats:
+    """Part over whole; `otherwise` where the whole is 0."""
+    found: Floats = np.divide(part, whole, out=np.full(whole.shape, otherwise), where=whole > 0)
+    return found
 
 
 def _best(left: NDArray[np.bool_], score: Floats) -> NDArray[np.bool_]:
@@ -81,4 +87,5 @@ def _best(left: NDArray[np.bool_], score: Floats) -> NDArray[np.bool_]:
 
 
 def _first(left: NDArray[np.bool_]) -> Ints:
-    return left.argmax(axis=1).astype(np.int64)
+    found: Ints = left.argmax(axis=1).astype(np.int64)
+    return found
