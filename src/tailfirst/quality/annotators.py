@@ -110,16 +110,14 @@ def per_class(answers: Answers, truth: Floats, level: float = 0.95) -> tuple[Cla
 
 def _per(answers: Answers, weights: Floats | Ints | NDArray[np.bool_]) -> Floats:
     """(A,) sums over an annotator's answers."""
-    found: Floats = np.bincount(
-        answers.annotators, weights=weights.astype(np.float64), minlength=len(answers.annotator_ids)
-    )
-    return found
+    n = len(answers.annotator_ids)
+    return np.bincount(answers.annotators, weights=weights.astype(np.float64), minlength=n).astype(np.float64)
 
 
 def _peers(answers: Answers) -> tuple[Floats, Floats, Floats]:
     """(A,) items shared with others, how many of them in agreement (in parts), agreement expected by chance."""
     votes = answers.counts
-    others: Floats = (answers.per_item - 1)[answers.items].astype(np.float64)
+    others = (answers.per_item - 1)[answers.items].astype(np.float64)
     same = votes[answers.items, answers.labels] - 1
     a, c = len(answers.annotator_ids), votes.shape[1]
     order = np.argsort(answers.annotators, kind="stable")
