@@ -112,6 +112,12 @@ def methods(crowd, answers, seed):
 
 def same_items(crowd, items, seed):
     yield "1 answer", (single := crowd.answers(dict.fromkeys(items.tolist(), 1))), majority(single).labels
+    for name, times in (
+        ("1 answer, every tenth item 2", tenth(items)),
+        ("2 answers", dict.fromkeys(items.tolist(), 2)),
+    ):
+        answers = crowd.answers(times)
+        yield f"{name}: CROWDLAB", answers, aggregate("crowdlab", answers, view(crowd, answers, seed)).labels
     for overlap in (3, 5):
         answers = crowd.answers(dict.fromkeys(items.tolist(), overlap))
         for name, labels in methods(crowd, answers, seed):
@@ -154,11 +160,14 @@ def without_spam(crowd, answers, seed):
     return answers, labels
 
 
+def tenth(items):
+    """One answer each, two to every tenth item."""
+    return dict.fromkeys(items.tolist(), 1) | dict.fromkeys(items[: len(items) // 10].tolist(), 2)
+
+
 def relabeled(crowd, items, budget, seed):
     """One answer each, then ROUND more at a time where ActiveLab's score is lowest."""
-    times = dict.fromkeys(items.tolist(), 1)
-    for item in items[: ITEMS // 10].tolist():
-        times[item] += 1
+    times = tenth(items)
     while (left := budget - sum(times.values())) > 0:
         answers = crowd.answers(times)
         scores, _ = relabel_scores(answers, view(crowd, answers, seed), np.zeros((0, crowd.task.classes)))
@@ -172,6 +181,9 @@ def same_money(crowd, order, seed):
         answers = crowd.answers(dict.fromkeys(order[: BUDGET // overlap].tolist(), overlap))
         if overlap == 1:
             yield "1 answer", answers, majority(answers).labels
+            answers = crowd.answers(tenth(order[: round(BUDGET / 1.1)]))
+            labels = aggregate("crowdlab", answers, view(crowd, answers, seed)).labels
+            yield "1 answer, every tenth item 2: CROWDLAB", answers, labels
             continue
         probs = view(crowd, answers, seed)
         yield f"{overlap} answers: majority", answers, majority(answers).labels
