@@ -7,9 +7,11 @@ from sqlalchemy.exc import DBAPIError
 
 from tailfirst.errors import UserError
 from tailfirst.ledger import dump
+from tailfirst.ledger.alarms import Alarms
 from tailfirst.ledger.checks import Checks
 from tailfirst.ledger.deliveries import Deliveries
 from tailfirst.ledger.engine import Database, hidden
+from tailfirst.ledger.inbox import Inbox
 from tailfirst.ledger.leases import Leases
 from tailfirst.ledger.money import Money
 from tailfirst.ledger.rounds import Rounds
@@ -27,6 +29,8 @@ class Ledger:
         self.leases = Leases(database)
         self.deliveries = Deliveries(database)
         self.checks = Checks(database)
+        self.inbox = Inbox(database)
+        self.alarms = Alarms(database)
 
     @classmethod
     def open(cls, url: str) -> Self:
