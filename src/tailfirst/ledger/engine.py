@@ -19,14 +19,15 @@ WRITES = "tailfirst_writes"
 class Database:
     """A database behind `read()` and `write()`; safe to share between threads, not between processes."""
 
-    def __init__(self, url: str) -> None:
-        """Connect lazily.
+    def __init__(self, url: str, busy_ms: int = BUSY_MS) -> None:
+        """Connect lazily; a write waits `busy_ms` for other writers (SQLite).
 
         Raises:
             UserError: The URL is not one of SQLite or PostgreSQL, or the driver is missing.
         """
         self.url = parse(url)
-        self.engine = _engine(self.url)
+        self.busy_ms = busy_ms
+        self.engine = _engine(self.url, busy_ms)
         # SQLite: one snapshot by BEGIN. PostgreSQL: READ COMMITTED would let two SELECTs of one read see two states.
         reads: dict[str, Any] = {} if self.sqlite else {"isolation_level": "REPEATABLE READ"}
         self._reader = self.engine.execution_options(**reads)
@@ -63,8 +64,8 @@ class Database:
             if "database is locked" not in str(error):
                 raise
             raise LedgerError(
-                f"{self.path} stayed locked for {BUSY_MS // 1000} s: another process holds a write transaction open; "
-                "end it, or use PostgreSQL (TAILFIRST_LEDGER_URL) when several machines write"
+                f"{self.path} stayed locked for {self.busy_ms / 1000:g} s: another process holds a write transaction "
+                "open; end it, or use PostgreSQL (TAILFIRST_LEDGER_URL) when several machines write"
             ) from error
 
     def writer(self) -> Connection:
@@ -100,7 +101,7 @@ def hidden(url: URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, busy_ms: int) -> Engine:
     if url.get_backend_name() != "sqlite":
         try:
             return create_engine(url, pool_pre_ping=True)
@@ -113,7 +114,7 @@ def _engine(url: URL) -> Engine:
     else:
         _make_folder(Path(url.database).parent)
         engine = create_engine(url)
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", lambda connection, _: _prepare(connection, busy_ms))
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -125,11 +126,11 @@ def _make_folder(folder: Path) -> None:
         raise UserError(f"the folder of the ledger, {folder}, cannot be made: {error}") from error
 
 
-def _prepare(connection: Any, _record: object) -> None:
+def _prepare(connection: Any, busy_ms: int) -> None:
     """Traps L1, L5 and L7: foreign keys are off by default, and pysqlite begins late and commits before DDL."""
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    cursor.execute(f"PRAGMA busy_timeout={busy_ms}")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # money: a commit must survive a power cut, not only a crash
     cursor.execute("PRAGMA foreign_keys=ON")

@@ -10,7 +10,7 @@ from tailfirst.ledger import dump
 from tailfirst.ledger.alarms import Alarms
 from tailfirst.ledger.checks import Checks
 from tailfirst.ledger.deliveries import Deliveries
-from tailfirst.ledger.engine import Database, hidden
+from tailfirst.ledger.engine import BUSY_MS, Database, hidden
 from tailfirst.ledger.inbox import Inbox
 from tailfirst.ledger.leases import Leases
 from tailfirst.ledger.money import Money
@@ -33,15 +33,19 @@ class Ledger:
         self.alarms = Alarms(database)
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str, busy_ms: int = BUSY_MS) -> Self:
         """Open a ledger by its SQLAlchemy URL and bring its schema up to date.
+
+        Args:
+            url: Where it lies.
+            busy_ms: How long a write waits for others (SQLite).
 
         Raises:
             UserError: Unusable URL, missing driver, unreachable database, or a ledger of a newer tailfirst.
         """
         from tailfirst.ledger import migrate
 
-        database = Database(url)
+        database = Database(url, busy_ms)
         try:
             with database.read():
                 pass
