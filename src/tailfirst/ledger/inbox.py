@@ -36,12 +36,12 @@ class Inbox:
             WAITING: new. PARKED: new, and names nothing that we know yet (failure `webhook_early`). REPEATED: the same
             delivery came again, which is counted. REPLAYED: its id was used before for other bytes.
         """
+        return self.store_all([(hint, again)])[0]
+
+    def store_all(self, hints: Sequence[tuple[NewHint, bool]]) -> list[Stored]:
+        """The same for many in one transaction: one commit, however many call at once."""
         with self._database.write() as connection:
-            state: Stored = "WAITING" if _known(connection, hint) else "PARKED"
-            if insert_ignore(connection, Hint, _columns(hint, state)):
-                _write_ids(connection, hint)
-                return state
-            return _repeat(connection, hint, state if again else None)
+            return [_store(connection, hint, again=again) for hint, again in hints]
 
     def waiting(self, campaign: str) -> list[int]:
         """Hints that the next poll answers: those that wait, and parked ones whose vendor id is known by now."""
@@ -85,6 +85,14 @@ class Inbox:
         with self._database.write() as connection:
             connection.execute(delete(HintTask).where(HintTask.inbox_id.in_(old)))
             return connection.execute(delete(Hint).where(Hint.received_at < before)).rowcount
+
+
+def _store(connection: Connection, hint: NewHint, *, again: bool) -> Stored:
+    state: Stored = "WAITING" if _known(connection, hint) else "PARKED"
+    if insert_ignore(connection, Hint, _columns(hint, state)):
+        _write_ids(connection, hint)
+        return state
+    return _repeat(connection, hint, state if again else None)
 
 
 def _columns(hint: NewHint, state: str) -> dict[str, Any]:

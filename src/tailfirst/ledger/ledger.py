@@ -33,19 +33,20 @@ class Ledger:
         self.alarms = Alarms(database)
 
     @classmethod
-    def open(cls, url: str, busy_ms: int = BUSY_MS) -> Self:
+    def open(cls, url: str, busy_ms: int = BUSY_MS, *, eager: bool = False) -> Self:
         """Open a ledger by its SQLAlchemy URL and bring its schema up to date.
 
         Args:
             url: Where it lies.
             busy_ms: How long a write waits for others (SQLite).
+            eager: Whether a write must be quick beside busy writers (SQLite).
 
         Raises:
             UserError: Unusable URL, missing driver, unreachable database, or a ledger of a newer tailfirst.
         """
         from tailfirst.ledger import migrate
 
-        database = Database(url, busy_ms)
+        database = Database(url, busy_ms, eager=eager)
         try:
             with database.read():
                 pass

@@ -27,7 +27,7 @@ RATE, BURST = 100.0, 200  # calls a second of one client on one path, and at onc
 STANDING_FOR_S: Final = 15.0
 PRUNE_EVERY_S: Final = 3_600.0
 RETRY_S: Final = 30
-SEVERAL = 8  # threads on PostgreSQL; SQLite has one writer anyway
+THREADS = 16  # calls that are verified, or wait for their common commit, at once
 
 Told = Callable[[Outcome], None]  # called after each call, must come back at once
 
@@ -69,8 +69,7 @@ def make_app(
         rate: Calls per second and client.
         burst: Calls at once and client.
     """
-    threads = 1 if receiver.ledger.database.sqlite else SEVERAL
-    state = _State(receiver, Buckets(rate, burst), tell, body_max, CapacityLimiter(threads))
+    state = _State(receiver, Buckets(rate, burst), tell, body_max, CapacityLimiter(THREADS))
     app = FastAPI(
         title="tailfirst webhooks", version=__version__, docs_url=None, redoc_url=None, lifespan=_lifespan(state)
     )

@@ -3,7 +3,7 @@
 import hmac
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -20,6 +20,7 @@ from tailfirst.ledger import Ledger, NewHint
 from tailfirst.ledger.records import InboxStatus
 from tailfirst.paths import Workspace
 from tailfirst.port import LabelVendor, WebhookHint
+from tailfirst.webhooks.group import Group
 from tailfirst.webhooks.metrics import Standing
 from tailfirst.webhooks.outcomes import Outcome
 
@@ -46,6 +47,7 @@ class Receiver:
     ledger: Ledger
     now: Callable[[], datetime] = utc_now
     secret_path: str | None = None
+    _group: Group = field(init=False)
 
     def __post_init__(self) -> None:
         """Refuse what could verify nothing.
@@ -64,6 +66,7 @@ class Receiver:
                 "the vendor the address that ends with it"
             )
         self._verifies_something()
+        object.__setattr__(self, "_group", Group(self.ledger.inbox))
 
     def _verifies_something(self) -> None:
         """An empty call must be refused for what it is, not for want of a secret."""
@@ -84,7 +87,7 @@ class Receiver:
             hint = self.vendor.verify_webhook(headers, body, self.now())
             new = self._new(hint, body)
             unsigned = self.vendor.capabilities().push == "UNSIGNED"
-            return STORED[self.ledger.inbox.store(new, again=unsigned)]
+            return STORED[self._group.store(new, again=unsigned)]
         except WebhookStale:
             return Outcome.STALE
         except AuthRefused:
@@ -149,7 +152,7 @@ class Receiver:
         params = config.load(ws.params)
         vendor = plugins.load("vendors", params.vendor.plugin).load(params.vendor.params("vendors"), ws, found)
         path = found.webhook_path.get_secret_value() if found.webhook_path else None
-        ledger = Ledger.open(found.ledger_url or f"sqlite:///{ws.ledger}", busy_ms=BUSY_MS)
+        ledger = Ledger.open(found.ledger_url or f"sqlite:///{ws.ledger}", busy_ms=BUSY_MS, eager=True)
         try:
             return cls(params.campaign.name, vendor, ledger, secret_path=path)
         except BaseException:
