@@ -16,6 +16,7 @@ from tailfirst.ledger.tables import Delivery, Hint, HintTask, Round, Task
 
 Stored = Literal["WAITING", "PARKED", "REPEATED", "REPLAYED"]
 IDS_MAX = 1000  # of one hint; it is only a hint
+AT_ONCE = 1000  # ids in a statement
 
 
 class Inbox:
@@ -50,10 +51,12 @@ class Inbox:
 
     def take(self, hints: Sequence[int], at: datetime) -> None:
         """Say that a poll has ended which began after these hints came."""
-        taken = update(Hint).where(Hint.id.in_(hints), Hint.state != "TAKEN").values(state="TAKEN", taken_at=at)
-        if hints:
-            with self._database.write() as connection:
-                connection.execute(taken)
+        if not hints:
+            return
+        taken = update(Hint).where(Hint.state != "TAKEN").values(state="TAKEN", taken_at=at)
+        with self._database.write() as connection:
+            for start in range(0, len(hints), AT_ONCE):
+                connection.execute(taken.where(Hint.id.in_(hints[start : start + AT_ONCE])))
 
     def status(self, campaign: str) -> InboxStatus:
         """What lies in the inbox."""
