@@ -14,6 +14,7 @@ from tailfirst.ledger.engine import BUSY_MS, Database, hidden
 from tailfirst.ledger.inbox import Inbox
 from tailfirst.ledger.leases import Leases
 from tailfirst.ledger.money import Money
+from tailfirst.ledger.outages import Outages
 from tailfirst.ledger.rounds import Rounds
 from tailfirst.ledger.tasks import Tasks
 
@@ -31,6 +32,7 @@ class Ledger:
         self.checks = Checks(database)
         self.inbox = Inbox(database)
         self.alarms = Alarms(database)
+        self.outages = Outages(database)
 
     @classmethod
     def open(cls, url: str, busy_ms: int = BUSY_MS, *, eager: bool = False) -> Self:
