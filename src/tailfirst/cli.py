@@ -13,6 +13,7 @@ import typer
 
 from tailfirst import __version__
 from tailfirst.commands import acts, shell
+from tailfirst.commands.backup import backup
 from tailfirst.commands.fetch import fetch
 from tailfirst.commands.lineage import lineage
 from tailfirst.commands.plan import plan
@@ -71,6 +72,7 @@ for _function, _panel in (
     (acts.replay, "act"),
     (take_down, "act"),
     (serve, "act"),
+    (backup, "act"),
 ):
     app.command(rich_help_panel=PANELS[_panel])(_function)
 
