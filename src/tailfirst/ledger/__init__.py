@@ -3,6 +3,7 @@
 from tailfirst.ledger.ledger import Ledger
 from tailfirst.ledger.records import (
     AnnotationRow,
+    ApprovalRow,
     CheckRow,
     CostRow,
     DeliveryRow,
@@ -11,6 +12,7 @@ from tailfirst.ledger.records import (
     LeaseRow,
     MissRate,
     MoneyStatus,
+    MonthRow,
     NewHint,
     NewTask,
     RoundRow,
@@ -19,6 +21,7 @@ from tailfirst.ledger.records import (
 
 __all__ = [
     "AnnotationRow",
+    "ApprovalRow",
     "CheckRow",
     "CostRow",
     "DeliveryRow",
@@ -28,6 +31,7 @@ __all__ = [
     "Ledger",
     "MissRate",
     "MoneyStatus",
+    "MonthRow",
     "NewHint",
     "NewTask",
     "RoundRow",

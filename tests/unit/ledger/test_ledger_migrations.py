@@ -10,10 +10,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from tailfirst.errors import UserError
-from tailfirst.ledger import Ledger, migrate
+from tailfirst.ledger import Ledger, MonthRow, migrate
 from tailfirst.ledger.engine import Database
 from tailfirst.ledger.tables import Budget
-from tests.support.ledgers import submitted
+from tests.support.ledgers import AT, line, submitted
 
 HEAD = migrate.revisions()[0]
 
@@ -146,13 +146,28 @@ def test_a_failed_migration_leaves_nothing(new_url: str, next_revision: Path) ->
 def test_a_newer_ledger_is_refused(ledger_url: str) -> None:
     with Ledger.open(ledger_url) as ledger:
         with ledger.database.write() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+            connection.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
         try:
-            with pytest.raises(UserError, match="revision 9999, which this tailfirst does not know"):
+            with pytest.raises(UserError, match="revision newer, which this tailfirst does not know"):
                 Ledger.open(ledger_url)
         finally:
             with ledger.database.write() as connection:
                 connection.execute(text(f"UPDATE alembic_version SET version_num = '{HEAD}'"))
+
+
+def test_money_that_was_there_before_counts_in_a_month(new_url: str) -> None:
+    """0002: an approved round gets its approval as a row, and its money its month; down and up again is the same."""
+    with Ledger.open(new_url) as ledger:
+        a, *_ = submitted(ledger, 2, price=100)
+        ledger.money.accrue("c", 1, [line("l", a, 100)], AT)
+        approvals, months = ledger.rounds.approvals("c"), ledger.money.months("c")
+        for _ in range(2):
+            migrate.downgrade(ledger.database, "0001")
+            migrate.upgrade(ledger.database)
+            assert ledger.money.months("c") == months == [MonthRow("2025-03", None, 100, 100)]
+            assert ledger.rounds.approvals("c") == approvals
+        assert ledger.money.release("tf-c-1-1", AT) == 100
+        assert ledger.money.months("c") == [MonthRow("2025-03", None, 0, 100)]
 
 
 def test_many_open_a_new_ledger_at_once(new_url: str) -> None:
