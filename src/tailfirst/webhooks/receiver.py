@@ -134,8 +134,12 @@ class Receiver:
         return self.ledger.inbox.status(self.campaign)
 
     def prune(self) -> int:
-        """Forget hints that are older than 30 days; returns how many."""
-        return self.ledger.inbox.prune(self.now() - KEEP)
+        """Forget hints that are older than 30 days; returns how many. A busy ledger is left alone until next time."""
+        try:
+            return self.ledger.inbox.prune(self.now() - KEEP)
+        except (LedgerError, DBAPIError) as error:
+            LOG.warning("old hints could not be forgotten: %s", error)
+            return 0
 
     def close(self) -> None:
         """Close the ledger."""
