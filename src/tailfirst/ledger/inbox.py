@@ -44,6 +44,14 @@ class Inbox:
         with self._database.write() as connection:
             return [_store(connection, hint, again=again) for hint, again in hints]
 
+    def look(self, hint: NewHint) -> Stored:
+        """What `store` would say, without storing; never waits for a writer."""
+        with self._database.read() as connection:
+            body = connection.scalar(select(Hint.body_sha256).where(_mine(hint)))
+            if body is not None:
+                return "REPEATED" if body == hint.body_sha256 else "REPLAYED"
+            return "WAITING" if _known(connection, hint) else "PARKED"
+
     def waiting(self, campaign: str) -> list[int]:
         """Hints that the next poll answers: those that wait, and parked ones whose vendor id is known by now."""
         with self._database.read() as connection:
