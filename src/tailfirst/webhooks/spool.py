@@ -95,18 +95,22 @@ class Spool:
         self._bodies[_key(hint)] = hint.body_sha256
 
     def _run(self) -> None:
-        while not (self._ending.is_set() and not self._lines):
+        """Move whenever something came; when told to end, once more."""
+        ending = False
+        while not ending:
             self._news.wait()
             self._news.clear()
-            if not self._move():
+            ending = self._ending.is_set()
+            if not self._move() and not ending:
+                self._ending.wait(AGAIN_S)
                 self._news.set()
-                if self._ending.wait(AGAIN_S):
-                    return
 
     def _move(self) -> bool:
         """Bring the lines into the ledger; False = it is locked."""
         with self._lock:
             lines = list(self._lines)
+        if not lines:
+            return True
         try:
             self._inbox.store_all(lines)
         except (LedgerError, DBAPIError) as error:
