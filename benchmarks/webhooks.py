@@ -31,11 +31,12 @@ from tests.support.ledgers import AT, answer, parsed, raw, submitted
 from tests.support.webhooks import Pushing, call
 
 TASKS = 4_000
+PAGE = 500  # answers in a transaction, as a poll stores them
 BOUND_MS = 50.0
 
 
 def ingest(url: str) -> None:
-    """Take in answers, two transactions each, until told to stop; say how many and how long."""
+    """Take in answers, page by page, until told to stop; say how many and how long."""
     stop: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
     with Ledger.open(url) as ledger:
@@ -43,19 +44,21 @@ def ingest(url: str) -> None:
         start, done = time.perf_counter(), 0
         print("ready", flush=True)
         while not stop:
-            key, revision = keys[done % len(keys)], str(1 + done // len(keys))
-            ledger.deliveries.store_raw("c", 1, raw(key, revision))
-            ledger.deliveries.record_parsed(key, revision, parsed(key, revision, answer()), AT)
-            done += 1
+            start_at, revision = done % len(keys), str(1 + done // len(keys))
+            page = keys[start_at : start_at + PAGE]
+            ledger.deliveries.store_many("c", 1, [raw(key, revision) for key in page])
+            ledger.deliveries.record_many([parsed(key, revision, answer()) for key in page], AT)
+            done += len(page)
         print(json.dumps({"answers": done, "seconds": time.perf_counter() - start}))
 
 
 def serve(url: str, port: int) -> None:
     from tailfirst.webhooks.app import make_app
-    from tailfirst.webhooks.receiver import BUSY_MS, Receiver
+    from tailfirst.webhooks.receiver import BUSY_MS, Receiver, spool_of
     from tailfirst.webhooks.run import run
 
-    receiver = Receiver("c", Pushing(), Ledger.open(url, BUSY_MS, eager=True))
+    ledger = Ledger.open(url, BUSY_MS, eager=True)
+    receiver = Receiver("c", Pushing(), ledger, spool=spool_of(ledger))
     run(make_app(receiver, rate=1e6, burst=10**6), "127.0.0.1", port)
 
 

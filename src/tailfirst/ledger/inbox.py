@@ -44,6 +44,14 @@ class Inbox:
         with self._database.write() as connection:
             return [_store(connection, hint, again=again) for hint, again in hints]
 
+    def look(self, hint: NewHint) -> Stored:
+        """What `store` would say, without storing; never waits for a writer."""
+        with self._database.read() as connection:
+            body = connection.scalar(select(Hint.body_sha256).where(_mine(hint)))
+            if body is not None:
+                return "REPEATED" if body == hint.body_sha256 else "REPLAYED"
+            return "WAITING" if _known(connection, hint) else "PARKED"
+
     def waiting(self, campaign: str) -> list[int]:
         """Hints that the next poll answers: those that wait, and parked ones whose vendor id is known by now."""
         with self._database.read() as connection:
@@ -169,10 +177,17 @@ def _announced() -> Any:
         .correlate(Delivery)
         .scalar_subquery()
     )
-    return exists().where(
-        HintTask.inbox_id == Hint.id,
-        Hint.campaign == Delivery.campaign,
-        or_(HintTask.vendor_id == Delivery.vendor_id, HintTask.vendor_id == Round.vendor_batch_id),
-        Hint.received_at <= Delivery.fetched_at,
-        or_(last.is_(None), Hint.received_at > last),
+    # Nested, so that the database begins with the few hints of one vendor id and never with all of the campaign.
+    in_time = (
+        exists()
+        .where(
+            Hint.id == HintTask.inbox_id,
+            Hint.campaign == Delivery.campaign,
+            Hint.received_at <= Delivery.fetched_at,
+            or_(last.is_(None), Hint.received_at > last),
+        )
+        .correlate(HintTask, Delivery)
     )
+    names_task = exists().where(HintTask.vendor_id == Delivery.vendor_id, in_time)
+    names_order = exists().where(HintTask.vendor_id == Round.vendor_batch_id, in_time)
+    return or_(names_task, names_order)

@@ -23,6 +23,7 @@ from tailfirst.port import LabelVendor, WebhookHint
 from tailfirst.webhooks.group import Group
 from tailfirst.webhooks.metrics import Standing
 from tailfirst.webhooks.outcomes import Outcome
+from tailfirst.webhooks.spool import Spool
 
 LOG = logging.getLogger(__name__)
 STORED = {
@@ -47,13 +48,15 @@ class Receiver:
     ledger: Ledger
     now: Callable[[], datetime] = utc_now
     secret_path: str | None = None
-    _group: Group = field(init=False)
+    spool: Path | None = None  # where calls wait for a SQLite ledger; None = they wait for the ledger itself
+    _sink: Group | Spool = field(init=False)
 
     def __post_init__(self) -> None:
         """Refuse what could verify nothing.
 
         Raises:
-            ConfigError: The vendor pushes nothing, has no secret, or signs nothing and has no secret path.
+            ConfigError: The vendor pushes nothing, has no secret, or signs nothing and has no secret path; or another
+                process serves this ledger.
         """
         push = self.vendor.capabilities().push
         if push == "NONE":
@@ -66,7 +69,8 @@ class Receiver:
                 "the vendor the address that ends with it"
             )
         self._verifies_something()
-        object.__setattr__(self, "_group", Group(self.ledger.inbox))
+        inbox = self.ledger.inbox
+        object.__setattr__(self, "_sink", Spool(self.spool, inbox) if self.spool else Group(inbox))
 
     def _verifies_something(self) -> None:
         """An empty call must be refused for what it is, not for want of a secret."""
@@ -87,7 +91,7 @@ class Receiver:
             hint = self.vendor.verify_webhook(headers, body, self.now())
             new = self._new(hint, body)
             unsigned = self.vendor.capabilities().push == "UNSIGNED"
-            return STORED[self._group.store(new, again=unsigned)]
+            return STORED[self._sink.store(new, again=unsigned)]
         except WebhookStale:
             return Outcome.STALE
         except AuthRefused:
@@ -134,11 +138,17 @@ class Receiver:
         return self.ledger.inbox.status(self.campaign)
 
     def prune(self) -> int:
-        """Forget hints that are older than 30 days; returns how many."""
-        return self.ledger.inbox.prune(self.now() - KEEP)
+        """Forget hints that are older than 30 days; returns how many. A busy ledger is left alone until next time."""
+        try:
+            return self.ledger.inbox.prune(self.now() - KEEP)
+        except (LedgerError, DBAPIError) as error:
+            LOG.warning("old hints could not be forgotten: %s", error)
+            return 0
 
     def close(self) -> None:
-        """Close the ledger."""
+        """Move what waits into the ledger, and close that."""
+        if isinstance(self._sink, Spool):
+            self._sink.close()
         self.ledger.close()
 
     @classmethod
@@ -154,10 +164,16 @@ class Receiver:
         path = found.webhook_path.get_secret_value() if found.webhook_path else None
         ledger = Ledger.open(found.ledger_url or f"sqlite:///{ws.ledger}", busy_ms=BUSY_MS, eager=True)
         try:
-            return cls(params.campaign.name, vendor, ledger, secret_path=path)
+            return cls(params.campaign.name, vendor, ledger, secret_path=path, spool=spool_of(ledger))
         except BaseException:
             ledger.close()
             raise
+
+
+def spool_of(ledger: Ledger) -> Path | None:
+    """The file beside a SQLite ledger; None for PostgreSQL, whose writers do not wait for each other."""
+    path = ledger.database.path
+    return None if path is None else path.with_name(f"{path.name}.webhooks")
 
 
 def _plain(word: str) -> bool:
