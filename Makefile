@@ -22,7 +22,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo campaign demo-reset backtest test check bench ui clean
+.PHONY: help setup demo campaign demo-reset backtest test conformance check bench ui clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ backtest: setup ## strategies and adaptations compared on known answers: make ba
 test: setup ## the whole test suite
 	@echo "==> tests, $(WORKERS) files at a time"
 	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+conformance: setup ## 36 failures x every vendor adapter, as a table; also written to docs/conformance.md
+	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 PYTHONPATH=$(CURDIR) $(BIN)/python -m pytest -q --no-header -n $(WORKERS) -p tests.support.vendors.table --conformance docs/conformance.md -k test_row_ tests/contract/vendors $(ARGS)
 
 check: setup ## lint, format, types, docstrings
 	@echo "==> ruff";      $(BIN)/ruff check . && $(BIN)/ruff format --check .
