@@ -1,6 +1,6 @@
 """Orders at a REST vendor: opening, filling, looking up, taking back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tailfirst.errors import VendorConflict, VendorError
@@ -67,12 +67,7 @@ class Orders:
         """What the batch holds under these keys."""
         if not keys:
             return {}
-        if self._idempotency == "NONE":
-            rows = self._listed(batch)
-        else:
-            rows = self._wire.read("POST", f"batches/{batch.vendor_id}/tasks/search", {"unique_ids": list(keys)})[
-                "tasks"
-            ]
+        rows = self._listed(batch) if self._idempotency == "NONE" else self._searched(batch, keys)
         wanted, found = set(keys), dict[SubmissionKey, TaskRef]()
         for row in rows:
             ref = _ref(row)
@@ -85,6 +80,22 @@ class Orders:
         asked = {"task_ids": [ref.vendor_id for ref in refs], "key": key}
         said = self._wire.read("POST", "tasks/cancel", asked)["tasks"]
         return CancelReport(tuple(_canceled(ref, str(said.get(ref.vendor_id, ""))) for ref in refs))
+
+    def _searched(self, batch: BatchRef, keys: Sequence[SubmissionKey]) -> Iterable[dict[str, Any]]:
+        path = f"batches/{batch.vendor_id}/tasks/search"
+        found: list[dict[str, Any]] = self._wire.read("POST", path, {"unique_ids": list(keys)})["tasks"]
+        return found
+
+    def _listed(self, batch: BatchRef) -> Iterator[dict[str, Any]]:
+        """Every task of the batch, page by page."""
+        after = ""
+        for _ in range(PAGES_MAX):
+            asked = {"after": after, "limit": str(LIST_PAGE)}
+            said = self._wire.read("GET", f"batches/{batch.vendor_id}/tasks", params=asked)
+            yield from said["tasks"]
+            if said["next"] is None:
+                return
+            after = str(said["next"])
 
     def _create(
         self, batch: BatchRef, items: Sequence[TaskSpec], ready: Mapping[str, Attachment]

@@ -5,10 +5,12 @@ key comes from TAILFIRST_REST_API_KEY, the secrets of callbacks from TAILFIRST_W
 """
 
 import json
+import ssl
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Literal
 
 import httpx
@@ -115,7 +117,7 @@ class RestVendor:
         self._now = now
         client = httpx.Client(
             base_url=params.base_url.rstrip("/") + "/v1/", auth=(key, ""), timeout=params.timeout_s,
-            transport=transport, trust_env=False, follow_redirects=False,
+            transport=transport, trust_env=False, follow_redirects=False, verify=_authorities(),
         )  # fmt: skip
         weakref.finalize(self, client.close)  # nobody closes a vendor; its connections end with it
         self._wire = Wire(client, sleep)
@@ -267,6 +269,12 @@ class RestVendor:
             )
             for line in said["lines"]
         )  # fmt: skip
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Whose certificates count; reading them takes longer than a call."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _event(row: Mapping[str, Any]) -> VendorEvent:
