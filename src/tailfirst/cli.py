@@ -14,6 +14,7 @@ import typer
 from tailfirst import __version__
 from tailfirst.commands import acts, shell
 from tailfirst.commands.backup import backup
+from tailfirst.commands.fake_vendor import fake_vendor
 from tailfirst.commands.fetch import fetch
 from tailfirst.commands.lineage import lineage
 from tailfirst.commands.plan import plan
@@ -60,6 +61,7 @@ def tailfirst(
 for _function, _panel in (
     (init, "start"),
     (fetch, "start"),
+    (fake_vendor, "start"),
     (status, "look"),
     (plan, "look"),
     (report, "look"),
