@@ -116,28 +116,28 @@ def cancel(
     book: Book,
     refs: Sequence[TaskRef],
     key: str,
-    answered: Callable[[str], frozenset[str]],
+    begun: Callable[[str], frozenset[str]],
     tell: Callable[[str], None],
 ) -> CancelReport:
-    """Take back what has no answer yet: noted on our side first, then told.
+    """Take back what nobody has begun: noted on our side first, then told.
 
     Args:
         book: What was ordered.
         refs: Which tasks.
         key: Names this cancellation; repeating it changes nothing.
-        answered: Task ids of an order that have an answer.
+        begun: Task ids of an order that have an answer, or that somebody works on.
         tell: Shows the people of an order what was taken back.
     """
     said = {ref.vendor_id: ItemOutcome(ref.key, ref, "no such task", "NOT_FOUND") for ref in refs}
     for order_id, some in by_order(refs).items():
         tasks = {task_id(k) for k in book.tasks(order_id)}
-        late = answered(order_id)
+        late = begun(order_id)
         for ref in some:
             task = ref.vendor_id.partition("/")[2]
             if task not in tasks:
                 continue
             if task in late:
-                said[ref.vendor_id] = ItemOutcome(ref.key, ref, "answered already", "TOO_LATE")
+                said[ref.vendor_id] = ItemOutcome(ref.key, ref, "begun already", "TOO_LATE")
             else:
                 book.cancel(order_id, task, key)
                 said[ref.vendor_id] = ItemOutcome(ref.key, ref, "", "CANCELED")

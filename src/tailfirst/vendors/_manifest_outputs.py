@@ -17,6 +17,7 @@ MANIFESTS = (".manifest", ".jsonl")
 DONE = ".done.json"
 WORKER = re.compile(r"/annotations/worker-response/iteration-\d+/(\d+)/[^/]+\.json$")
 STATEMENT = re.compile(r"(^|/)statement[^/]*\.jsonl$")
+STARTED = re.compile(r"(^|/)started[^/]*\.json$")
 KINDS: Mapping[str, Literal["ACCRUED", "INVOICED", "ADJUSTED"]] = {
     "ACCRUED": "ACCRUED",
     "INVOICED": "INVOICED",
@@ -70,6 +71,14 @@ class Outputs:
         """A worker response with its text; bytes that are no UTF-8 stay visible as such, and fail to parse."""
         data = self._store.get(worker.name) or b""
         return Worker(worker.name.rpartition("/")[2], data.decode("utf-8", "backslashreplace"))
+
+    def started(self, order_id: str) -> frozenset[str]:
+        """Submission keys that the vendor says can no longer be taken back: {"keys": [...]} in started*.json."""
+        found: set[str] = set()
+        for entry in self._store.listing(f"{FOLDER}/{order_id}"):
+            if STARTED.search(entry.name):
+                found |= set(json.loads(self._store.get(entry.name) or b"{}").get("keys", ()))
+        return frozenset(found)
 
     def statement(self, order_id: str, batch: BatchKey) -> tuple[CostLine, ...]:
         """What the vendor says it charges: JSON lines {line_id, amount_micros, currency, at, key?, kind?}.

@@ -180,7 +180,7 @@ class ManifestVendor:
 
     def cancel(self, refs: Sequence[TaskRef], key: str) -> CancelReport:
         """Take back what has no answer yet, and tell the vendor in `to-vendor/<order>/canceled.json`."""
-        return acts.cancel(self._book, refs, key, self._answered, self._tell_canceled)
+        return acts.cancel(self._book, refs, key, self._begun, self._tell_canceled)
 
     def costs(self, batch: BatchRef) -> Sequence[CostLine]:
         """The vendor's statement, or what the price list says about the tasks that are answered.
@@ -252,9 +252,10 @@ class ManifestVendor:
             result.submission, result.vendor_id, result.revision, body, sha256_bytes(body), headers, self._now()
         )
 
-    def _answered(self, order_id: str) -> frozenset[str]:
+    def _begun(self, order_id: str) -> frozenset[str]:
         found = self._results(order_id, self._output_manifests(order_id))
-        return frozenset(task_id(r.key) for r in found if r.key is not None)
+        answered = {r.key for r in found if r.key is not None}
+        return frozenset(map(task_id, answered | self._outputs.started(order_id)))
 
     def _tell_canceled(self, order_id: str) -> None:
         gone, tasks = self._book.canceled(order_id), self._book.tasks(order_id)

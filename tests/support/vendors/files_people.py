@@ -22,7 +22,7 @@ from tests.support.vendors.files_flaky import Flaky
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 STEP = timedelta(days=1)  # between two polls
-LATE_POLLS = 11
+LATE_POLLS = 6
 PATIENT = ("late_label", "sla_partial")
 
 
@@ -39,7 +39,9 @@ class Fault:
     after_commit: bool = False
 
     def strikes(self, call: int) -> bool:
-        return self.at_call == call or bool(self.rate)
+        from tailfirst.vendors._simulated_answers import uniform
+
+        return self.at_call == call or uniform(7, self.name, f"call-{call}") < (self.rate or 0.0)
 
     def hits(self, item_id: str, key: str) -> bool:
         from tailfirst.vendors._simulated_answers import uniform
@@ -87,6 +89,10 @@ class People:
         late = any(self.hit(name, item_id, key) for name in PATIENT)
         return LATE_POLLS if late else 1
 
+    def begun(self, item_id: str, key: str) -> bool:
+        """Whether an item is worked on for long: too late to take it back."""
+        return any(self.hit(name, item_id, key) for name in ("late_label", "cancel_too_late"))
+
     def label(self, item_id: str, key: str, revision: int) -> str:
         right = kits.truth(200)[item_id]
         if self.hit("label_unknown_class", item_id, key):
@@ -109,7 +115,8 @@ class Staffed:
         self.work = work
 
     def ensure_project(self, spec: Any) -> Any:
-        made = self.vendor.ensure_project(spec)
+        with self._service():
+            made = self.vendor.ensure_project(spec)
         fault = self.people.armed("ontology_drift")
         if fault is None or not fault.strikes(self.people.count("ensure_project")):
             return made
@@ -135,9 +142,6 @@ class Staffed:
             return self.vendor.changes(batch, cursor)
 
     def cancel(self, refs: Sequence[Any], key: str) -> Any:
-        if self.people.armed("cancel_too_late"):
-            for order_id in {ref.vendor_id.partition("/")[0] for ref in refs}:
-                self.work(order_id)
         with self._service():
             return self.vendor.cancel(refs, key)
 

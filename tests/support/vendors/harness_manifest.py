@@ -47,6 +47,9 @@ class Company:
         gone = self.store.get(f"to-vendor/{order_id}/canceled.json")
         canceled = set(json.loads(gone)["keys"]) if gone else set()
         rows = [json.loads(row) for row in data.split(b"\n") if row]
+        begun = [r["tailfirst"]["key"] for r in rows if self.people.begun(self._item(r), r["tailfirst"]["key"])]
+        if begun:
+            self.store.put(f"{job['output']}started.json", json.dumps({"keys": begun}).encode())
         fresh, copies, padded = [], [], False
         for index, row in enumerate(rows):
             if row["tailfirst"]["key"] in canceled:
