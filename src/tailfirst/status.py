@@ -32,6 +32,7 @@ class Standing:
     chosen: str | None
     values: Mapping[str, Interval]  # last measures of the chosen candidate
     measured_after: int  # rounds behind those measures
+    to_do: str = ""  # what somebody must do by hand at the vendor, and where
 
     @property
     def waits(self) -> bool:
@@ -59,7 +60,14 @@ def standing(ctx: Context) -> Standing:
         chosen=last.chosen,
         values=last.best.values if last.best else {},
         measured_after=_measured_after(last, row),
+        to_do=_to_do(ctx, row),
     )
+
+
+def _to_do(ctx: Context, row: RoundRow | None) -> str:
+    """While answers are awaited, and only of a vendor that works by hand: its own words."""
+    waits = row is not None and row.state in {"OPEN", "COLLECTING"} and row.pause_reason is None
+    return ctx.vendor.health().detail if waits and getattr(ctx.vendor, "by_hand", False) else ""
 
 
 def _money(ctx: Context) -> MoneyStatus:
@@ -85,6 +93,7 @@ def as_data(found: Standing) -> dict[str, Any]:
         "state": found.state,
         "next": {"step": found.step.kind.value, "why": found.step.why, "round_no": found.step.round_no},
         "waits": found.waits,
+        "to_do": found.to_do or None,
         "pause_reason": found.pause_reason,
         "kill_switch": found.kill_switch,
         "tasks": dict(found.counts),

@@ -6,6 +6,7 @@ from typing import Any
 from tailfirst.artifacts import canonical_json, sha256_bytes
 from tailfirst.quality.skips import WORDS
 from tailfirst.vendors._csv_sheet import DIGEST, write
+from tailfirst.vendors._csv_wire import NOT_SEEN
 from tailfirst.vendors._files_book import Line, Order
 from tailfirst.vendors._files_store import Store
 
@@ -13,8 +14,9 @@ HOW_TO = """How to label (order {order}, due {due})
 
 1. Open {sheets} in any spreadsheet program.{copies}
 2. Look at the column item. {look}
-3. Write the name of one class of classes.csv into the column label. Where none fits, write "{none}"; where the item
-   is broken or empty, "{unusable}"; where you cannot tell, "{unsure}". Leave the cell empty for later.
+3. Write the name of one class of classes.csv into the column label. Where none fits, write "{none}"; where the
+   item is broken or empty, "{unusable}"; where you cannot tell, "{unsure}"; where an image or link cannot be
+   opened, "{unseen}". Leave the cell empty for later.
 4. Write your name or initials into the column annotator. The column comment is yours.
 5. Save as CSV (best: "CSV UTF-8"), under the same name or another one in this folder, as often as you like: half a sheet
    is welcome, and a label that you change and save again counts as changed.
@@ -42,7 +44,7 @@ def hand_out(
             rows = [_row(line, copy) for line in lines]
             store.put(f"{order.order_id}/{name}", write(rows, delimiter=delimiter))
     classes = [{"label": c["name"], "definition": c["definition"]} for c in project["classes"]]
-    classes += [{"label": words, "definition": ""} for words in WORDS.values()]
+    classes += [{"label": words, "definition": ""} for words in (*WORDS.values(), NOT_SEEN.capitalize())]
     store.put(f"{order.order_id}/classes.csv", write(classes, ("label", "definition"), delimiter))
     store.put(f"{order.order_id}/README.txt", _how_to(order, names, images=any(line.file for line in lines)).encode())
     note = canonical_json({"files": names, "keys": sorted(line.key for line in lines)})
@@ -70,4 +72,5 @@ def _how_to(order: Order, names: Sequence[str], *, images: bool) -> str:
     return HOW_TO.format(
         order=order.order_id, due=order.sla_at[:16], sheets=", ".join(names), copies=copies, look=look,
         none=WORDS["none_of_these"], unusable=WORDS["unusable"], unsure=WORDS["unsure"],
+        unseen=NOT_SEEN.capitalize(),
     )  # fmt: skip

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from tailfirst.errors import InvalidDelivery
 from tailfirst.port import Ontology
-from tailfirst.quality.skips import answer_of
 from tailfirst.vendors._csv_sheet import DIGEST, Record, Sheet, numbers
+from tailfirst.vendors._csv_wire import meaning
 from tailfirst.vendors._files_book import Line
 
 
@@ -85,7 +85,7 @@ def _copy(record: Record, overlap: int) -> int:
 
 
 def _means(text: str, ontology: Ontology) -> bool:
-    meant = answer_of(text, ontology) if text.strip() else None
+    meant = meaning(text.strip(), ontology) if text.strip() else None
     return meant is not None and bool(meant.class_id is not None or meant.skip)
 
 

@@ -121,7 +121,7 @@ def _sheet(encoding: str, text: str) -> Sheet:
             records.append(Record(number, raw, found))
     if ragged:
         raise InvalidDelivery(
-            f"row(s) {numbers(ragged)} have more cells than the {len(names)} columns of row 1: a quote or delimiter is lost"
+            f"row(s) {numbers(ragged)} have more cells than the {len(names)} columns of row 1: is a quote lost?"
         )
     if records and not text.endswith(("\n", "\r")) and len(records[-1].cells["digest"].strip()) != DIGEST_CHARS:
         records.pop()  # cut inside its last row; the digest stands last, so that this shows

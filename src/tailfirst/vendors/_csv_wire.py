@@ -15,9 +15,11 @@ from tailfirst.errors import InvalidDelivery
 from tailfirst.port import Annotation, Ontology, ParsedResult, RawResult, SubmissionKey
 from tailfirst.quality.skips import Answer as Meaning
 from tailfirst.quality.skips import answer_of
+from tailfirst.task import fold
 from tailfirst.vendors._csv_sheet import DIGEST, cells_of
 
 PARSER_VERSION = "csv/1"
+NOT_SEEN = "does not load"  # a skip that asks for the item again: its image or link could not be opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ def parse(raw: RawResult, ontology: Ontology) -> ParsedResult:
 def meaning(label: str, ontology: Ontology) -> Meaning:
     """What a cell means; `2.0` and `2,0` are what a spreadsheet makes of a class named 2."""
     meant = answer_of(label, ontology)
+    if meant.class_id is None and fold(label) == NOT_SEEN:
+        return Meaning(None, NOT_SEEN)
     whole = label.replace(",", ".").partition(".")
     if meant.class_id is None and not meant.skip and whole[0].isdecimal() and whole[2] and not whole[2].strip("0"):
         return answer_of(whole[0], ontology)

@@ -72,6 +72,10 @@ class People:
         write_json(self.memory, seen)
         return int(seen[what])
 
+    def finish_at(self, poll: int) -> None:
+        """Where nobody decided before: what is begun is answered at this poll."""
+        write_json(self.memory, {"finish at": poll} | self._seen())
+
     def polls(self, order_id: str) -> int:
         return int(self._seen().get(f"work {order_id}", 0))
 
@@ -86,6 +90,9 @@ class People:
 
     def due(self, item_id: str, key: str) -> int:
         """At which poll an item is answered."""
+        asked = self._seen().get("finish at", 0)
+        if asked and self.hit("cancel_too_late", item_id, key):
+            return asked  # being asked to stop, they finish
         late = any(self.hit(name, item_id, key) for name in PATIENT)
         return LATE_POLLS if late else 1
 
@@ -143,7 +150,10 @@ class Staffed:
 
     def cancel(self, refs: Sequence[Any], key: str) -> Any:
         with self._service():
-            return self.vendor.cancel(refs, key)
+            said = self.vendor.cancel(refs, key)
+        for order_id in {ref.vendor_id.partition("/")[0] for ref in refs if self.people.armed("cancel_too_late")}:
+            self.people.finish_at(self.people.polls(order_id) + 1)
+        return said
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.vendor, name)

@@ -81,7 +81,7 @@ class Office:
         label = self.people.label(one, key, revision)
         done = row | {"label": label, "annotator": f"anna-{row['copy']}"}
         if hit("asset_unreachable", one, key):
-            done["label"] = "unusable"
+            done["label"] = "does not load"
         if hit("cursor_skip", one, key) and poll == 1:
             done |= {"label": "", "annotator": "", "comment": " " * (len(label) + len(done["annotator"]))}
         elif hit("cursor_skip", one, key):

@@ -142,7 +142,7 @@ class Company:
     def _cut(self, order_id: str) -> None:
         for entry in self.store.listing(f"from-vendor/{order_id}"):
             if entry.name.endswith(".manifest"):
-                data = self.store.get(entry.name) or b""
+                data = self.store.get(f"kept/{entry.name}") or self.store.get(entry.name) or b""
                 self.store.put(f"kept/{entry.name}", data)
                 self.store.put(entry.name, data[: len(data) * 2 // 3])
 
