@@ -18,8 +18,8 @@ HOW_TO = """How to label (order {order}, due {due})
    item is broken or empty, "{unusable}"; where you cannot tell, "{unsure}"; where an image or link cannot be
    opened, "{unseen}". Leave the cell empty for later.
 4. Write your name or initials into the column annotator. The column comment is yours.
-5. Save as CSV (best: "CSV UTF-8"), under the same name or another one in this folder, as often as you like: half a sheet
-   is welcome, and a label that you change and save again counts as changed.
+5. Save as CSV (best: "CSV UTF-8"), under the same name or another one in this folder, as often as you like: half a
+   sheet is welcome, and a label that you change and save again counts as changed.
 
 Please leave the columns key, copy and digest as they are. Sort whole rows only, never one column alone. An apostrophe
 at the beginning of a cell keeps a spreadsheet from taking it for a formula or a date: write '3-4 where 3-4 is a class.

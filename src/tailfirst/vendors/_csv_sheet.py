@@ -86,7 +86,7 @@ def _decoded(data: bytes) -> Iterator[tuple[str, str]]:
     """Candidates, the certain ones first: only cp1252 needs a proof, because it fits nearly any bytes."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         names = ["utf-16"]
-    elif b"\0" in data[:200]:
+    elif b"\0" in data[:2]:  # one byte of the first letter of "key"; a text further on may hold any character
         names = ["utf-16-le" if data[1:2] == b"\0" else "utf-16-be"]
     else:
         names = ["utf-8-sig", "cp1252"]
@@ -131,7 +131,10 @@ def _sheet(encoding: str, text: str) -> Sheet:
 def _delimiter(text: str, said: str | None) -> str:
     first = ""
     for delimiter in [said] if said else DELIMITERS:
-        first, _ = next(_rows(text, delimiter), ([""], ""))
+        try:
+            first, _ = next(_rows(text, delimiter), ([""], ""))
+        except InvalidDelivery:  # quotes that make no sense with this delimiter: it is another one
+            continue
         if set(NEEDED) <= {fold(plain(name)) for name in first}:
             return delimiter
     shown = text[:80].splitlines()[0] if text.strip() else "nothing"
