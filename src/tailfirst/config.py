@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tailfirst import plugins
@@ -170,6 +170,11 @@ class Settings(BaseSettings):
     device: str = "auto"  # auto | cpu | cuda
     tracker: str = "mlflow"
     shared_data: Path | None = None  # real data for tests
+    label_studio_url: str | None = None  # wins over vendor.base_url
+    label_studio_token: SecretStr | None = None  # legacy token or personal access token
+    label_studio_webhook_secret: SecretStr | None = (
+        None  # of our own header in its hooks; two, by comma, during a change
+    )
 
 
 def load(path: Path) -> Params:
