@@ -30,6 +30,7 @@ class Harvest:
     decisions: tuple[Decision, ...]
     deliveries: tuple[tuple[int, DeliveryRow], ...]  # with the round that ordered
     annotations: tuple[tuple[int, TaskRow, AnnotationRow], ...]
+    retracted: tuple[tuple[int, TaskRow], ...] = ()  # of sealed rounds, whose answer the vendor deleted since
 
     @property
     def labeled(self) -> tuple[Decision, ...]:
@@ -59,6 +60,7 @@ def harvest(ctx: Context, row: RoundRow) -> Harvest:
         tuple(d for part in parts for d in part.decisions),
         tuple(d for part in parts for d in part.deliveries),
         tuple(a for part in parts for a in part.annotations),
+        tuple(t for part in parts for t in part.retracted),
     )
 
 
@@ -80,6 +82,7 @@ def _of_round(ctx: Context, row: RoundRow, exported: set[Place] | None) -> Harve
             for a in ctx.ledger.deliveries.annotations(ctx.campaign, row.round_no, all_revisions=True)
             if a.key in tasks
         ),
+        () if exported is None else tuple((row.round_no, t) for t in tasks.values() if t.key not in found),
     )
 
 

@@ -69,8 +69,8 @@ def freeze(ctx: Context) -> str:
     set_caps(ctx.ledger, ctx.params)
     table = check(ctx)
     tasks = [_task(ctx, row, round_no) for row in table.to_pylist()]
-    snapshot = canonical_json(_snapshot(ctx))
-    row = ctx.ledger.rounds.open(ctx.campaign, round_no, sha256, tasks, ctx.now(), plan_json=snapshot)
+    known = canonical_json(snapshot(ctx, _bytes(ctx)))
+    row = ctx.ledger.rounds.open(ctx.campaign, round_no, sha256, tasks, ctx.now(), plan_json=known)
     counts = Counter(task.purpose for task in tasks)
     return f"round {row.round_no} planned: {', '.join(f'{n} {purpose}' for purpose, n in sorted(counts.items()))} items"
 
@@ -160,13 +160,13 @@ def _task(ctx: Context, row: Mapping[str, Any], round_no: int) -> NewTask:
     )
 
 
-def _snapshot(ctx: Context) -> dict[str, Any]:
+def snapshot(ctx: Context, batch: bytes) -> dict[str, Any]:
     """What was known when the batch was chosen: goes into the sealed round's round.json."""
     ws = ctx.ws
     candidates: Iterable[str] = sorted(ctx.params.candidates)
     labels = ws.labels if ws.labels.exists() else None
     return {
-        "batch_parquet": b64encode(_bytes(ctx)).decode(),
+        "batch_parquet": b64encode(batch).decode(),
         "strategy": ctx.params.acquisition.strategy.model_dump(mode="json"),
         "acquisition": _json(ws.acquisition),
         "choice_before": _json(ws.choice),
