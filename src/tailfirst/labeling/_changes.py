@@ -41,4 +41,6 @@ def _exported(ctx: Context, row: RoundRow) -> dict[str, dict[str, Any]]:
 def _trained(ctx: Context, row: RoundRow, label: dict[str, Any]) -> list[str]:
     if label["purpose"] == "AUDIT":
         return []
-    return [f"{c}@round-{no:04d}" for no in range(label["round_no"], row.round_no) for c in sorted(ctx.params.candidates)]
+    return [
+        f"{c}@round-{no:04d}" for no in range(label["round_no"], row.round_no) for c in sorted(ctx.params.candidates)
+    ]

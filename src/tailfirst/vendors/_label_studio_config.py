@@ -9,11 +9,13 @@ from xml.etree import ElementTree as ET
 
 from tailfirst.artifacts import sha256_bytes
 from tailfirst.errors import TaskFolderError, Unavailable
+from tailfirst.quality.skips import SKIPS, WORDS
 from tailfirst.task import ClassDef, Task, fold
 
 CONTROL, OBJECT = "label", "item"
-# First-class answers that are no class: alias -> what it says, on the page and as the reason of the skip.
-NO_CLASS = {"tf:none_of_these": "none of these", "tf:unusable": "unusable", "tf:unsure": "unsure"}
+# Answers that are no class: alias -> the reason of the skip. The last one gives the item another chance to be shown.
+NO_CLASS = {**{f"tf:{kind}": kind for kind in SKIPS}, "tf:not_shown": "asset not reachable"}
+SHOWN = {**{f"tf:{kind}": WORDS[kind] for kind in SKIPS}, "tf:not_shown": "I cannot see it: it does not load"}
 MANY = 12  # from so many classes on, people get a search box
 
 
@@ -38,11 +40,11 @@ def build(task: Task) -> str:
         view, "Choices", name=CONTROL, toName=OBJECT, choice="single-radio", required="true",
         requiredMessage="Choose one", showInline="false", ontologyVersion=task.ontology_version,
     )  # fmt: skip
-    shown = [fold(one.name) for one in task.classes] + [fold(text) for text in NO_CLASS.values()]
+    shown = [fold(one.name) for one in task.classes] + [fold(words) for words in SHOWN.values()]
     for one in task.classes:
         ET.SubElement(choices, "Choice", _attributes(one, doubled=shown.count(fold(one.name)) > 1))
-    for alias, text in NO_CLASS.items():
-        ET.SubElement(choices, "Choice", {"value": f"({text})", "alias": alias})
+    for alias, words in SHOWN.items():
+        ET.SubElement(choices, "Choice", {"value": words, "alias": alias})
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -110,10 +111,15 @@ class Client:
 
     def _client(self) -> httpx.Client:
         if self._http is None:
-            proxied = urlsplit(self.base_url).hostname not in LOOPBACK
+            address = urlsplit(self.base_url)
             self._http = httpx.Client(
-                base_url=self.base_url, timeout=self.timeout_s, transport=self.transport, trust_env=proxied
+                base_url=self.base_url,
+                timeout=self.timeout_s,
+                transport=self.transport,
+                trust_env=address.hostname not in LOOPBACK,  # proxies of the environment lead outside
+                verify=address.scheme == "https",  # without TLS there is nothing to verify, and its setup takes long
             )
+            weakref.finalize(self, self._http.close)
         return self._http
 
     def _check(self, response: httpx.Response, what: str) -> None:

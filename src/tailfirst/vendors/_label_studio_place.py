@@ -14,9 +14,9 @@ START = datetime(2000, 1, 1, tzinfo=UTC)  # before any change
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Changes later than `since` are listed by task id; those up to `after` are behind us, and `until` is the next `since`.
+    """Changes later than `since` are listed by task id; those up to `after` are behind us.
 
-    `after` 0: the next walk has not begun.
+    The next walk begins at `until`. `after` 0: it has not begun.
     """
 
     since: datetime

@@ -145,5 +145,5 @@ def guidelines(task: Task, first: str) -> str:
     lines = [
         f"<li><b>{escape(c.name)}</b>{': ' if c.definition else ''}{escape(c.definition)}</li>" for c in task.classes
     ]
-    none = ", ".join(f"({text})" for text in interface.NO_CLASS.values())
+    none = ", ".join(f"<b>{words}</b>" for words in interface.SHOWN.values())
     return f"{first}<ul>{''.join(lines)}</ul><p>Where no class fits, say so: {none}.</p>"

@@ -25,6 +25,7 @@ from tailfirst.port import (
     TaskSpec,
     VendorEvent,
 )
+from tailfirst.quality.skips import Answer, answer_of
 from tailfirst.vendors._label_studio_config import CONTROL, NO_CLASS, OBJECT
 
 PARSER_VERSION = "label_studio/1"
@@ -206,14 +207,14 @@ def _annotation(one: Mapping[str, Any], ontology: Ontology, prelabeled: bool) ->
     """An answer, and the names in it that the ontology does not know."""
     submitted, lead_s = moment(one["updated_at"]), one.get("lead_time")
     names = [] if one["was_cancelled"] else _names(one["result"])
-    known = {name: ontology.resolve(name) for name in names if name not in NO_CLASS}
-    reasons = ["skipped"] if one["was_cancelled"] else [NO_CLASS[name] for name in names if name in NO_CLASS]
+    meant = {name: _answer(name, ontology) for name in names}
+    reasons = ["skipped"] if one["was_cancelled"] else [answer.skip for answer in meant.values() if answer.skip]
     if not names and not reasons:
         reasons = ["submitted without a choice"]
     began = one.get("draft_created_at")
     found = Annotation(
         annotator_id=_pseudonym(one.get("completed_by")),
-        class_ids=tuple(sorted({class_id for class_id in known.values() if class_id is not None})),
+        class_ids=tuple(sorted({answer.class_id for answer in meant.values() if answer.class_id is not None})),
         skipped=bool(reasons),
         reason=", ".join(reasons),
         started_at=moment(began) if began else submitted - timedelta(seconds=float(lead_s)) if lead_s else None,
@@ -222,7 +223,12 @@ def _annotation(one: Mapping[str, Any], ontology: Ontology, prelabeled: bool) ->
         provenance=_provenance(one),
         saw_prelabel=prelabeled,
     )
-    return found, [name for name, class_id in known.items() if class_id is None]
+    return found, [name for name, answer in meant.items() if answer.class_id is None and not answer.skip]
+
+
+def _answer(name: str, ontology: Ontology) -> Answer:
+    """Our own aliases first, then what every adapter does with a name."""
+    return Answer(None, NO_CLASS[name]) if name in NO_CLASS else answer_of(name, ontology)
 
 
 def _names(result: object) -> list[str]:

@@ -203,7 +203,7 @@ class LabelStudioVendor:
                 body = wire.body_of(task)
                 yield RawResult(
                     one.key, one.vendor_id, wire.revision_of(one.updated_at), body, sha256_bytes(body),
-                    (("content-type", "application/json"),), self._now(),
+                    (("content-type", "application/json"),), one.updated_at,
                 )  # fmt: skip
 
     def parse(self, raw: RawResult, ontology: Ontology) -> ParsedResult:
