@@ -53,7 +53,7 @@ class Server:
     data: Path  # its database and uploads
     files: Path  # what it may show as local files
     account: Account
-    pid: int
+    process: subprocess.Popen[bytes]
 
 
 def executable(root: Path | None = None) -> Path | None:
@@ -103,7 +103,7 @@ def running(command: Path, data: Path, files: Path, port: int = 0) -> Iterator[S
     url = f"http://{HOST}:{port}"
     try:
         _wait(url, process, log)
-        yield Server(url, data, files, account, process.pid)
+        yield Server(url, data, files, account, process)
     finally:
         process.send_signal(signal.SIGTERM)  # it ignores SIGINT where it was started in a shell's background
         try:

@@ -30,14 +30,16 @@ def build(task: Task) -> str:
         raise Unavailable("Label Studio shows images and texts; this task has only vectors, nothing to look at")
     if taken := sorted(set(task.class_ids) & set(NO_CLASS)):
         raise TaskFolderError(f"class ids {', '.join(taken)} are kept for answers that are no class; rename them")
-    view = ET.Element("View")
+    view = ET.Element("View", style="display: flex; gap: 24px; align-items: flex-start")
+    left = ET.SubElement(view, "View", style="flex: 1 1 0; min-width: 0")
+    right = ET.SubElement(view, "View", style="flex: 0 0 280px")
     kind = "Image" if task.modality == "image" else "Text"
-    ET.SubElement(view, kind, name=OBJECT, value=f"${task.modality}")
-    ET.SubElement(view, "Header", value="Which class is it?")
+    ET.SubElement(left, kind, name=OBJECT, value=f"${task.modality}")
+    ET.SubElement(right, "Header", value="Which class is it?")
     if len(task.classes) >= MANY:
-        ET.SubElement(view, "Filter", toName=CONTROL, hotkey="shift+f", minlength="0", placeholder="search")
+        ET.SubElement(right, "Filter", toName=CONTROL, hotkey="shift+f", minlength="0", placeholder="search")
     choices = ET.SubElement(
-        view, "Choices", name=CONTROL, toName=OBJECT, choice="single-radio", required="true",
+        right, "Choices", name=CONTROL, toName=OBJECT, choice="single-radio", required="true",
         requiredMessage="Choose one", showInline="false", ontologyVersion=task.ontology_version,
     )  # fmt: skip
     shown = [fold(one.name) for one in task.classes] + [fold(words) for words in SHOWN.values()]
