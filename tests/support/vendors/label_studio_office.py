@@ -52,9 +52,11 @@ class Office:
     polls: int = 0
     interface: dict[int, str] = field(default_factory=dict)  # the labeling interfaces before somebody changed them
     first: dict[int, int] = field(default_factory=dict)  # task -> an answer that will be changed
+    done: set[int] = field(default_factory=set)  # projects in which nobody has anything to do
 
     def arm(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """From now on these faults, and no others."""
+        self.done.clear()
         self.armed = tuple(Armed(**{**f, "items": tuple(f.get("items", ()))}) for f in faults)
         if self.fault("vendor_retention", 1):
             label_studio.forget_projects()
@@ -85,8 +87,12 @@ class Office:
     def work(self, project: int) -> None:
         """People answer what waits, and change what they have second thoughts about."""
         self.polls += 1
+        if project in self.done:
+            return
+        self.done.add(project)
         for task in label_studio.tasks(project):
             if self.hits("sla_partial", task) or (self.hits("late_label", task) and self.polls < LATE_POLLS):
+                self.done.discard(project)
                 continue
             if task["id"] in self.first:
                 label_studio.person(STAFF[0]).edit(self.first.pop(task["id"]), item_of(task)[1])
@@ -116,6 +122,7 @@ class Office:
             who.label(number, right, lead_time=None, parent_prediction=made)
         elif self.hits("label_changed", task):
             self.first[number] = who.label(number, wrong)
+            self.done.discard(task["project"])
         elif any(self.hits(name, task) for name in ("annotator_spam", "guideline_ambiguous", "relabel_correlated")):
             who.label(number, kits.CLASSES[0] if uniform(item) < 0.5 else wrong, lead_time=0.1)
         else:
@@ -186,6 +193,7 @@ class Line(httpx.BaseTransport):
     def _import(self, request: httpx.Request) -> httpx.Response:
         office = self.office
         office.calls["import"] += 1
+        office.done.clear()
         call, given = office.calls["import"], json.loads(request.content)
         timeout, partial = office.fault("create_timeout", call), office.fault("batch_partial", call)
         twice = [task for task in given if office.hits("conflict_409", task)]
