@@ -14,7 +14,7 @@ PORT = 8080
 def main() -> int:
     """Serve until Ctrl-C; exit code 2 where it cannot start."""
     parser = argparse.ArgumentParser(prog="python -m tailfirst.labelstudio", description=__doc__)
-    parser.add_argument("--root", type=Path, default=Path(), help="the workspace; its data is kept in state/label-studio")
+    parser.add_argument("--root", type=Path, default=Path(), help="the workspace; data goes to state/label-studio")
     parser.add_argument("--port", type=int, default=PORT, help="0 = any free one")
     given = parser.parse_args()
     ws = Workspace(given.root.absolute())

@@ -98,7 +98,7 @@ def running(command: Path, data: Path, files: Path, port: int = 0) -> Iterator[S
     with log.open("wb") as out:
         process = subprocess.Popen(
             arguments, cwd=data, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
-            env={**os.environ, **environment(data, files, account)}, preexec_fn=_die_together,  # noqa: PLW1509  (it only makes one system call)
+            env={**_inherited(), **environment(data, files, account)}, preexec_fn=_die_together,  # noqa: PLW1509  (it only makes one system call)
         )  # fmt: skip
     url = f"http://{HOST}:{port}"
     try:
@@ -152,6 +152,13 @@ def environment(data: Path, files: Path, account: Account) -> Mapping[str, str]:
     }
 
 
+def _inherited() -> dict[str, str]:
+    """Our environment without what points Python at our own modules: its packages have names like `tasks`, too."""
+    return {
+        name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
+    }
+
+
 def _migrate(command: Path, path: Path) -> None:
     """`label-studio version` migrates before it answers, and makes no user."""
     folder = path.with_suffix(".folder")
@@ -159,7 +166,7 @@ def _migrate(command: Path, path: Path) -> None:
     try:
         values = {**environment(folder, folder, Account("", "", "")), "DATABASE_NAME": str(path)}
         unset = {name for name, value in values.items() if not value and "SENTRY" not in name}
-        env = {**os.environ, **{name: value for name, value in values.items() if name not in unset}}
+        env = {**_inherited(), **{name: value for name, value in values.items() if name not in unset}}
         done = subprocess.run(
             [command, "version"], cwd=folder, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )

@@ -98,7 +98,7 @@ class Media:
     def _below_root(self, path: Path) -> str:
         root = Path(str(self.params.document_root)).resolve()
         found = path.resolve()
-        if not found.is_relative_to(root):
+        if not found.is_relative_to(root) or found == root:  # the server takes no storage at the root itself
             raise ConfigError(
                 f"{found} is not below vendor.document_root {root}; start the server with that root, or use inline"
             )
