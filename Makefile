@@ -11,6 +11,7 @@ ROOT ?= .
 LS_PORT ?= 8080
 WORKERS ?= 2
 BENCH_ROOT ?= build/bench
+ROUNDS ?= 20
 GRID ?= benchmarks/grids/demo.yaml
 
 # One environment block for every entry point: no telemetry, and OpenMP threads that sleep when they wait.
@@ -25,7 +26,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: label-studio help setup demo campaign demo-reset backtest test check bench ui clean
+.PHONY: help setup demo campaign demo-reset backtest test check chaos bench label-studio ui clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +74,9 @@ test: setup $(if $(TAILFIRST_LABEL_STUDIO),,$(LS_STAMP)) ## the whole test suite
 check: setup ## lint, format, types, docstrings
 	@echo "==> ruff";      $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "==> mypy";      $(BIN)/mypy
+
+chaos: setup ## rounds with every fault at random and killed workers: make chaos ROUNDS=200
+	@$(BIN)/python benchmarks/chaos.py --rounds $(ROUNDS)
 
 bench: setup ## every benchmark, each printing its ratios to peers and floors
 	@$(BIN)/python -m tailfirst.demo.make --root $(BENCH_ROOT)

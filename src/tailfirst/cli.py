@@ -13,10 +13,12 @@ import typer
 
 from tailfirst import __version__
 from tailfirst.commands import acts, shell
+from tailfirst.commands.backup import backup
 from tailfirst.commands.fetch import fetch
 from tailfirst.commands.lineage import lineage
 from tailfirst.commands.plan import plan
 from tailfirst.commands.report import report
+from tailfirst.commands.serve import serve
 from tailfirst.commands.status import status
 from tailfirst.commands.take_down import take_down
 from tailfirst.errors import TailfirstError, UserError
@@ -69,6 +71,8 @@ for _function, _panel in (
     (acts.resume, "act"),
     (acts.replay, "act"),
     (take_down, "act"),
+    (serve, "act"),
+    (backup, "act"),
 ):
     app.command(rich_help_panel=PANELS[_panel])(_function)
 

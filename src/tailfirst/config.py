@@ -175,9 +175,8 @@ class Settings(BaseSettings):
     shared_data: Path | None = None  # real data for tests
     label_studio_url: str | None = None  # wins over vendor.base_url
     label_studio_token: SecretStr | None = None  # legacy token or personal access token
-    label_studio_webhook_secret: SecretStr | None = (
-        None  # of our own header in its hooks; two, by comma, during a change
-    )
+    webhook_secrets: SecretStr | None = None  # the vendor's signing keys, comma separated; two while they are changed
+    webhook_path: SecretStr | None = None  # for a vendor that signs nothing: the secret last part of its address
 
 
 def load(path: Path) -> Params:

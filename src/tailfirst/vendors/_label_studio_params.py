@@ -28,7 +28,7 @@ class Params(BaseModel):
     page_size: int = Field(100, ge=1, le=1000)  # tasks per listing call
     overlap_s: float = Field(60.0, ge=0)  # how far back each poll looks beyond the last one
     timeout_s: float = Field(30.0, gt=0)
-    webhook_url: str | None = None  # where the server posts its hints; needs TAILFIRST_LABEL_STUDIO_WEBHOOK_SECRET
+    webhook_url: str | None = None  # where the server posts its hints; needs TAILFIRST_WEBHOOK_SECRETS
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -130,7 +130,7 @@ class Projects:
         if url is None:
             return
         if not secret:
-            raise ConfigError("vendor.webhook_url needs TAILFIRST_LABEL_STUDIO_WEBHOOK_SECRET, the hooks' only guard")
+            raise ConfigError("vendor.webhook_url needs TAILFIRST_WEBHOOK_SECRETS, the hooks' only guard")
         known = {row["url"] for row in self.client.call("webhook", "GET", "/api/webhooks/", params={"project": number})}
         if url not in known:
             body = {

@@ -63,7 +63,7 @@ def load(params: Params, ws: Workspace, settings: Settings) -> "LabelStudioVendo
         TaskFolderError: data/task.yaml is missing or wrong.
     """
     token = settings.label_studio_token.get_secret_value() if settings.label_studio_token else ""
-    hook = settings.label_studio_webhook_secret.get_secret_value() if settings.label_studio_webhook_secret else ""
+    hook = settings.webhook_secrets.get_secret_value() if settings.webhook_secrets else ""
     url = (settings.label_studio_url or params.base_url).rstrip("/")
     return LabelStudioVendor(params, ws, load_task(ws.task), Client(url, token, params.timeout_s), hook)
 

@@ -84,7 +84,7 @@ def vendor(ws: Workspace, token: str | None = None, **options: Any) -> adapter.L
         _env_file=None,
         label_studio_url=server.url,
         label_studio_token=token or server.account.token,
-        label_studio_webhook_secret="hush",
+        webhook_secrets="hush",
     )
     return adapter.load(adapter.Params.model_validate({"overlap_s": 0, **options}), ws, settings)
 
