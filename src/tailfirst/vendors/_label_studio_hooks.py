@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from tailfirst.artifacts import sha256_bytes
-from tailfirst.errors import AuthRefused, InvalidDelivery
+from tailfirst.errors import AuthRefused, ConfigError, InvalidDelivery
 from tailfirst.port import WebhookHint
 
 SECRET_HEADER = "X-Tailfirst-Secret"  # noqa: S105 - the name of a header
@@ -25,9 +25,14 @@ def hint(headers: Mapping[str, str], body: bytes, now: datetime, secrets: Sequen
         secrets: Any of them is right: two are valid during a change.
 
     Raises:
-        AuthRefused: No secret is set here, or the header holds none of them.
+        ConfigError: No secret is set here.
+        AuthRefused: The header holds none of them.
         InvalidDelivery: The body is no hook of Label Studio.
     """
+    if not secrets:
+        raise ConfigError(
+            f"TAILFIRST_WEBHOOK_SECRETS is not set: nothing can tell a hook from a forged one ({SECRET_HEADER})"
+        )
     given = {name.lower(): value for name, value in headers.items()}.get(SECRET_HEADER.lower(), "")
     right = [
         hmac.compare_digest(given.encode(), secret.encode()) for secret in secrets

@@ -248,7 +248,8 @@ class LabelStudioVendor:
         """The tasks that a hook names; nothing signs it, so it is worth an early poll and nothing else.
 
         Raises:
-            AuthRefused: No secret is set here, or the header does not hold it.
+            ConfigError: No secret is set here.
+            AuthRefused: The header does not hold it.
             InvalidDelivery: The body is no hook of Label Studio.
         """
         return hint(headers, body, now, self._hook_secrets)

@@ -25,11 +25,14 @@ from tailfirst.config import Settings
 from tailfirst.errors import AuthRefused, ConfigError, Gone, VendorConflict
 from tailfirst.items import item_id
 from tailfirst.labeling.keys import batch_key, payload_sha256, submission_key
+from tailfirst.ledger import Ledger
 from tailfirst.paths import Workspace
 from tailfirst.port import BatchRef, BatchSpec, Money, ProjectSpec, TaskSpec
 from tailfirst.task import ClassDef, Task, save_task
 from tailfirst.vendors import label_studio as adapter
 from tailfirst.vendors._label_studio_hooks import SECRET_HEADER
+from tailfirst.webhooks.outcomes import Outcome
+from tailfirst.webhooks.receiver import Receiver
 from tests.support import label_studio
 
 pytestmark = pytest.mark.label_studio
@@ -364,7 +367,7 @@ def receiver() -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
         http.shutdown()
 
 
-def test_real_hooks_name_the_task_and_carry_the_secret(ws: Workspace, receiver: Any) -> None:
+def test_real_hooks_name_the_task_and_are_taken_by_what_we_serve(ws: Workspace, receiver: Any, sqlite_url: str) -> None:
     url, taken = receiver
     made = vendor(ws, webhook_url=url)
     batch = order(made)
@@ -377,9 +380,12 @@ def test_real_hooks_name_the_task_and_carry_the_secret(ws: Workspace, receiver: 
     hints = [made.verify_webhook(headers, body, NOW) for headers, body in taken]
     assert [h.vendor_ids for h in hints] == [(f"{batch.vendor_id}-{number}",), ()]
     assert len({h.delivery_id for h in hints}) == 2
-    headers = {**taken[0][0], SECRET_HEADER: "guess"}
-    with pytest.raises(AuthRefused):
-        made.verify_webhook(headers, taken[0][1], NOW)
+    forged = ({**taken[0][0], SECRET_HEADER: "guess"}, taken[0][1])
+    with Ledger.open(sqlite_url) as ledger:
+        served = Receiver("birds", made, ledger, secret_path="a-long-random-word-of-ours")
+        said = [served.receive(*call) for call in (*taken, taken[0], forged)]
+    # Parked: no round has this task yet. Stored: it names none.
+    assert said == [Outcome.PARKED, Outcome.STORED, Outcome.REPEATED, Outcome.FORGED]
 
 
 def as_in_a_terminal() -> None:

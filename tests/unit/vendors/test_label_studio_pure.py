@@ -206,7 +206,7 @@ def test_hooks_need_the_secret_and_name_tasks() -> None:
     for headers in ({}, {SECRET_HEADER: ""}, {SECRET_HEADER: "newer"}):
         with pytest.raises(AuthRefused):
             hint(headers, hook(), NOW, ("old", "new"))
-    with pytest.raises(AuthRefused):
+    with pytest.raises(ConfigError, match="TAILFIRST_WEBHOOK_SECRETS"):
         hint({SECRET_HEADER: ""}, hook(), NOW, ())
     for body in (b"", b"[]", b'{"project": 3}', b"\xff"):
         with pytest.raises(InvalidDelivery):
