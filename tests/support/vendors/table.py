@@ -97,7 +97,10 @@ def below(found: Found) -> list[str]:
     lines += [f"{n} {ROWS[n]}: FAIL for {column}: {why}" for (n, column), why in sorted(found.failures.items())]
     lines += [f"{n} {ROWS[n]}: not run for {column}" for n, column in _missing(found)]
     counts = {kind: sum(cell == kind for cell in found.cells.values()) for kind in (PASS, NOT, FAIL)}
-    return [*lines, f"{len(ROWS)} rows x {len(found.columns)}: " + ", ".join(f"{n} {kind}" for kind, n in counts.items())]
+    return [
+        *lines,
+        f"{len(ROWS)} rows x {len(found.columns)}: " + ", ".join(f"{n} {kind}" for kind, n in counts.items()),
+    ]
 
 
 def markdown(found: Found) -> str:
