@@ -109,9 +109,9 @@ def markdown(found: Found) -> str:
     lines = [
         "# Conformance of the vendor adapters",
         "",
-        "Written by `make conformance`. The rows are those of the failure table of the labeling-vendor port, each a test",
-        "in `tests/contract/vendors/`. *pass*: the fault is armed and adapter and core do what the row asks. *n/a*: this",
-        "vendor cannot have the fault, for the reason below; the test then shows that the core copes without it.",
+        "Written by `make conformance`. The rows are those of the failure table of the labeling-vendor port, each one",
+        "test in `tests/contract/vendors/`. *pass*: the fault is armed, adapter and core do what the row asks. *n/a*:",
+        "this vendor cannot have the fault, for the reason below; the test then shows that the core copes without it.",
         "",
         f"| {' | '.join(head)} |",
         f"|{'---|' * len(head)}",
