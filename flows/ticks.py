@@ -30,7 +30,7 @@ def campaign(root: str, poll_s: float) -> str:
         state.result()  # raises what the tick raised
         with open_context(Path(root)) as ctx:
             step = advance.upcoming(ctx)
-            if step.kind in {StepKind.DONE, StepKind.WAIT}:
+            if step.kind is StepKind.DONE or (step.kind is StepKind.WAIT and step.until is None):
                 log.info("%s", step.why)
                 return step.why
             _rest(ctx, poll_s)

@@ -14,7 +14,9 @@ import typer
 from tailfirst import __version__
 from tailfirst.commands import acts, shell
 from tailfirst.commands.backup import backup
+from tailfirst.commands.fake_vendor import fake_vendor
 from tailfirst.commands.fetch import fetch
+from tailfirst.commands.late import collect_late
 from tailfirst.commands.lineage import lineage
 from tailfirst.commands.plan import plan
 from tailfirst.commands.report import report
@@ -60,6 +62,7 @@ def tailfirst(
 for _function, _panel in (
     (init, "start"),
     (fetch, "start"),
+    (fake_vendor, "start"),
     (status, "look"),
     (plan, "look"),
     (report, "look"),
@@ -70,6 +73,7 @@ for _function, _panel in (
     (acts.pause, "act"),
     (acts.resume, "act"),
     (acts.replay, "act"),
+    (collect_late, "act"),
     (take_down, "act"),
     (serve, "act"),
     (backup, "act"),

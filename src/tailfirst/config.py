@@ -174,6 +174,9 @@ class Settings(BaseSettings):
     device: str = "auto"  # auto | cpu | cuda
     tracker: str = "mlflow"
     shared_data: Path | None = None  # real data for tests
+    rest_api_key: SecretStr | None = None  # of the vendor that the adapter `rest` talks to
+    label_studio_url: str | None = None  # wins over vendor.base_url
+    label_studio_token: SecretStr | None = None  # legacy token or personal access token
     webhook_secrets: SecretStr | None = None  # the vendor's signing keys, comma separated; two while they are changed
     webhook_path: SecretStr | None = None  # for a vendor that signs nothing: the secret last part of its address
 

@@ -37,6 +37,7 @@ class Standing:
     sla_reminder: str | None  # from half of the SLA on
     inbox: InboxStatus
     misses: MissRate | None  # what webhooks announced in 24 hours; None = the vendor sends none
+    to_do: str = ""  # what somebody must do by hand at the vendor, and where
 
     @property
     def waits(self) -> bool:
@@ -67,7 +68,14 @@ def standing(ctx: Context) -> Standing:
         sla_reminder=reminder(seen, advance.policy(ctx)),
         inbox=ctx.ledger.inbox.status(ctx.campaign),
         misses=misses(ctx),
+        to_do=_to_do(ctx, row),
     )
+
+
+def _to_do(ctx: Context, row: RoundRow | None) -> str:
+    """While answers are awaited, and only of a vendor that works by hand: its own words."""
+    waits = row is not None and row.state in {"OPEN", "COLLECTING"} and row.pause_reason is None
+    return ctx.vendor.health().detail if waits and getattr(ctx.vendor, "by_hand", False) else ""
 
 
 def _money(ctx: Context) -> MoneyStatus:
@@ -93,6 +101,7 @@ def as_data(found: Standing) -> dict[str, Any]:
         "state": found.state,
         "next": {"step": found.step.kind.value, "why": found.step.why, "round_no": found.step.round_no},
         "waits": found.waits,
+        "to_do": found.to_do or None,
         "pause_reason": found.pause_reason,
         "kill_switch": found.kill_switch,
         "tasks": dict(found.counts),

@@ -35,6 +35,8 @@ def show(found: "Standing") -> None:
     console.print(f"next: [{color}]{found.step.kind.value}[/{color}], {escape(found.step.why)}", soft_wrap=True)
     if found.sla_reminder:
         console.print(f"[yellow]{escape(found.sla_reminder)}[/yellow]", soft_wrap=True)
+    if found.to_do:
+        console.print(f"to do: [yellow]{escape(found.to_do)}[/yellow]", soft_wrap=True)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for state, count in found.counts.items():
         table.add_row("tasks", state.lower().replace("_", " "), str(count))

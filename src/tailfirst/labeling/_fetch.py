@@ -33,10 +33,9 @@ def _ask(ctx: Context, refs: Sequence[TaskRef]) -> Iterator[RawResult]:
     """The results of a request; where the vendor says GONE, each task is asked for alone."""
     try:
         yield from ctx.vendor.fetch(refs)
-        return
     except Gone:
         if len(refs) == 1:
             note(ctx.vendor, "fetch", "GONE_TASK")
-            return
-    for ref in refs:
-        yield from _ask(ctx, [ref])
+        else:
+            for ref in refs:
+                yield from _ask(ctx, [ref])

@@ -59,9 +59,9 @@ def wait_s(failures: int, who: str) -> float:
 
     The jitter is a function of who asks and how often: two campaigns never knock together, and a rerun waits the same.
     """
-    whole = min(FIRST_S * 2 ** max(failures - 1, 0), LONGEST_S)
+    whole = min(FIRST_S * 2.0 ** max(failures - 1, 0), LONGEST_S)
     draw = int(sha256(f"{who}|{failures}".encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
-    return whole * (0.75 + 0.5 * draw)
+    return float(whole * (0.75 + 0.5 * draw))
 
 
 def _patiently(ctx: Context, act: Act) -> str:
@@ -134,4 +134,4 @@ def _clock(at: datetime) -> str:
 
 def _span(span: timedelta) -> str:
     minutes = round(span.total_seconds() / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"  # noqa: PLR2004 - an hour
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"

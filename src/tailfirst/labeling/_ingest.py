@@ -80,7 +80,7 @@ def pull(ctx: Context, row: RoundRow, *, sweep: bool = False) -> int:
         return 0
 
 
-def _pages(ctx: Context, row: RoundRow, batch: BatchRef, sweep: bool) -> int:  # noqa: FBT001 - as `pull` was asked
+def _pages(ctx: Context, row: RoundRow, batch: BatchRef, sweep: bool) -> int:
     cursor = None if sweep or row.cursor is None else Cursor(row.cursor)
     new, whole = 0, not sweep
     for _ in range(MAX_PAGES):

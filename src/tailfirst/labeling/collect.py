@@ -50,7 +50,7 @@ def collect(ctx: Context) -> str:
 
 
 def collect_late(ctx: Context, before: int, *, every: bool = False) -> int:
-    """Poll orders of sealed rounds that may still bring something: the newest and those with open tasks, or every one."""
+    """Poll orders of sealed rounds that may still bring something: the newest, those with open tasks, or every one."""
     new = 0
     for row in ctx.ledger.rounds.all(ctx.campaign):
         wanted = every or row.round_no == before - 1 or _may_come_late(ctx, row)

@@ -11,12 +11,13 @@ from tailfirst.vendors._simulated_faults import fires, uniform
 from tailfirst.vendors._simulated_params import Annotator, Latency, Params
 
 __all__ = [
-    "CHANGED", "EPOCH", "LATE", "SLOW", "Ask", "annotate", "answers", "choose_annotators", "fires", "other_class",
-    "start_of", "uniform",
+    "BEGUN", "CHANGED", "EPOCH", "LATE", "SLOW", "Ask", "annotate", "answers", "choose_annotators", "fires",
+    "other_class", "start_of", "uniform",
 ]  # fmt: skip
 
 EPOCH = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)  # a Monday morning; round k starts k weeks later
 LATE = timedelta(days=10)  # how much later a `late_label` comes
+BEGUN = timedelta(days=4)  # how much later an item of `cancel_too_late` comes: somebody has begun it
 SLOW = timedelta(days=6)  # how much later an item of `sla_partial` comes
 CHANGED = timedelta(hours=1)  # how much later the second revision of a `label_changed` comes
 SHIFT_H = 8.0  # nobody gets more tired than after a whole shift

@@ -72,7 +72,8 @@ class Session:
         """Create a labeling task; nothing here stops a second one with the same key."""
         values = (
             job.vendor_id, job.batch, job.key, job.item_id, job.item_digest, job.purpose, job.payload_sha256, job.due_s,
-            ",".join(job.people), job.prelabel, job.price_micros, job.first, job.created_at, job.asset_url, job.canceled,
+            ",".join(job.people), job.prelabel, job.price_micros, job.first, job.created_at, job.asset_url,
+            job.canceled,
         )  # fmt: skip
         self.db.execute(f"INSERT INTO tasks ({_JOB}) VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608
 

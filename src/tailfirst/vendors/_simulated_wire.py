@@ -20,6 +20,7 @@ from tailfirst.port import (
     SubmissionKey,
 )
 from tailfirst.vendors._simulated_answers import (
+    BEGUN,
     CHANGED,
     LATE,
     SLOW,
@@ -35,6 +36,7 @@ from tailfirst.vendors._simulated_params import Params
 
 PARSER_VERSION = "simulated/1"
 CostKind = Literal["ESTIMATED", "ACCRUED", "INVOICED", "ADJUSTED"]
+DELAYS = (("cancel_too_late", BEGUN), ("late_label", LATE), ("sla_partial", SLOW))  # the first that hits counts
 SKEW = timedelta(hours=7)  # how far a `clock_skew` clock is ahead; it also shows another zone
 SKEWED_ZONE = timezone(timedelta(hours=5, minutes=30))
 
@@ -52,7 +54,7 @@ def hits(params: Params, name: str, job: Job) -> bool:
 
 def people_of(params: Params, order: BatchRow, job: Job, ask: Ask) -> tuple[Annotation, ...]:
     """The answers to a labeling task as people give them, in order of annotator id."""
-    late = LATE if hits(params, "late_label", job) else SLOW if hits(params, "sla_partial", job) else timedelta()
+    late = next((span for name, span in DELAYS if hits(params, name, job)), timedelta())
     staff = {a.id: a for a in params.annotators}
     chosen = [staff[i] for i in job.people if i in staff] or choose_annotators(params, job.key, order.overlap)
     given = (annotate(params, ask, a) for a in sorted(chosen, key=lambda a: a.id))

@@ -55,8 +55,10 @@ def test_row_27_cancel_too_late(row: Any) -> None:
         state = ctx.ledger.tasks.by_item("kit", items[0])[0].state
         if row.armable and late:
             assert state == "TOO_LATE"
-        campaign.finish_next(world, ctx)
-        campaign.finish_next(world, ctx)
+        for _ in range(10):
+            if ctx.ledger.tasks.by_item("kit", items[0])[0].state == "ACCEPTED":
+                break
+            campaign.finish_next(world, ctx)
         campaign.check_books(world, ctx)
         if row.armable:
             assert ctx.ledger.tasks.by_item("kit", items[0])[0].state == "ACCEPTED"

@@ -54,7 +54,7 @@ def test_row_15_late_label(row: Any) -> None:
 
 
 def test_row_16_label_changed(row: Any, ontology: Any) -> None:
-    """An edit after we ingested is a new revision; after the seal it goes into the next export, with who trained on it."""
+    """An edit after we ingested is a new revision; after the seal it goes into the next export."""
     world = row.world
     world.batch(range(6))
     with world.context(*row.arm(rate=1.0)) as ctx:

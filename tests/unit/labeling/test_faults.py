@@ -75,16 +75,17 @@ def test_unusable_bytes_are_kept_and_quarantined(world: Any, runner: Any, fault:
     assert len(world.labels()) == 6 - len(held)
 
 
-def test_unreachable_asset_is_skipped_and_not_asked_again(world: Any, runner: Any) -> None:
+def test_unreachable_asset_is_skipped_and_may_be_tried_again(world: Any, runner: Any) -> None:
     world.batch(world.pool()[:4])
     bad = world.pool()[3]
     world.vendor.update(faults=[{"name": "asset_unreachable", "items": [bad]}])
     with world.context() as ctx:
         runner(ctx)
         books_agree(world, ctx)
-        assert ctx.ledger.tasks.ignored("tiny") == {bad}
+        assert ctx.ledger.tasks.ignored("tiny") == set()
+        assert bad not in {t.item_id for t in ctx.ledger.tasks.in_flight("tiny")}
         (task,) = ctx.ledger.tasks.by_item("tiny", bad)
-        assert task.reason == "skipped: asset not reachable"
+        assert (task.state, task.reason) == ("RESUBMIT", "skipped: asset not reachable")
 
 
 def test_machine_answers_never_become_audit_labels(world: Any, runner: Any) -> None:
