@@ -182,8 +182,9 @@ def results(router: APIRouter, shop: Shop) -> None:
             shop.company.order(session, batch_id)
             rows = session.events_since(batch_id, since, int(seq), limit)
             until = session.last_listed(batch_id)
-            session.unhide(batch_id)
-        more = f"{rows[-1].listed_at}|{rows[-1].seq}" if len(rows) == limit else None
+            more = f"{rows[-1].listed_at}|{rows[-1].seq}" if len(rows) == limit else None
+            if more is None:  # rows that were being written while this listing was read are there only now
+                session.unhide(batch_id)
         told = [views.change(row) for row in rows for _ in range(row.copies)]
         return {"changes": told, "next_page": more, "until": until}
 

@@ -59,7 +59,7 @@ def make_kit(root: Path, page_size: int = 1000, **options: Any) -> Kit:
 
 KITS: dict[str, Callable[[Path], Kit]] = {
     "NATIVE": make_kit,
-    "NATIVE_TTL": lambda root: make_kit(root, idempotency="NATIVE_TTL", page_size=3, hours_per_poll=6),
+    "NATIVE_TTL": lambda root: make_kit(root, idempotency="NATIVE_TTL", page_size=3, hours_per_poll=12),
     "EMULATED": lambda root: make_kit(root, idempotency="EMULATED"),
     "NONE": lambda root: make_kit(root, idempotency="NONE"),
 }
