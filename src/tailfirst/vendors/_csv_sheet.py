@@ -129,7 +129,7 @@ def _sheet(encoding: str, text: str) -> Sheet:
 
 
 def _delimiter(text: str, said: str | None) -> str:
-    first = ""
+    first: list[str]
     for delimiter in [said] if said else DELIMITERS:
         try:
             first, _ = next(_rows(text, delimiter), ([""], ""))
