@@ -1,5 +1,6 @@
 """Spreadsheets as bytes: written so that any program opens them, read whatever a program made of them. Pure."""
 
+import codecs
 import csv
 import io
 import re
@@ -92,7 +93,7 @@ def _decoded(data: bytes) -> Iterator[tuple[str, str]]:
         names = ["utf-8-sig", "cp1252"]
     for name in names:
         try:
-            decoded = data.decode(name)
+            decoded = codecs.getincrementaldecoder(name)().decode(data)  # a character cut at the end is left out
         except UnicodeDecodeError:
             continue
         yield name, decoded
@@ -129,7 +130,7 @@ def _sheet(encoding: str, text: str) -> Sheet:
 
 
 def _delimiter(text: str, said: str | None) -> str:
-    first = ""
+    first: list[str]
     for delimiter in [said] if said else DELIMITERS:
         try:
             first, _ = next(_rows(text, delimiter), ([""], ""))

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from tailfirst.artifacts import sha256_bytes
 from tailfirst.errors import StaleArtifact, TaskFolderError, Unavailable
-from tailfirst.items import Items, load_items, read_media, sha256_text
+from tailfirst.items import Items, Reads, load_items, read_media, sha256_text
 from tailfirst.paths import Workspace
 from tailfirst.port import TaskSpec
 from tailfirst.task import Task, load_task
@@ -59,7 +59,7 @@ class Shelf:
         """What to show for an item, or why that is not possible."""
         if "://" in spec.asset_url:
             return Shown(url=spec.asset_url)
-        reads = "image" if self.task.modality == "image" else "text"
+        reads: Reads = "image" if self.task.modality == "image" else "text"
         try:
             (media,) = read_media(self._ws, self._items.take([spec.item_id]), reads)
         except (TaskFolderError, StaleArtifact) as error:

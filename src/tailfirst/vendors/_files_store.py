@@ -4,6 +4,7 @@ Three promises: an object is whole or absent, a listing is never an old one from
 ours (specs/vendor.md section 2, rule 4). No retries here: the core decides when to ask again.
 """
 
+import importlib
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tailfirst.errors import AuthRefused, ConfigError, Retryable, Throttled
 
 if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
+    from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
 
 NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "GoogleAuthError")
 BUSY_ERRNO = 16  # EBUSY: what s3fs makes of "slow down" and 503
@@ -53,7 +54,7 @@ class Store:
         self.protocol = url.partition("://")[0] if "://" in url else "file"
         self.fs = file_system if file_system is not None else _file_system(self.protocol, dict(options or {}))
         self.root = str(self.fs._strip_protocol(self.url)).rstrip("/")  # noqa: SLF001 - fsspec's own way to do it
-        self._expected = (OSError, *_library_errors(self.protocol))
+        self._expected: tuple[type[Exception], ...] = (OSError, *_library_errors(self.protocol))
 
     def address(self, name: str) -> str:
         """An object's URL, as others would write it."""
@@ -162,14 +163,13 @@ def _file_system(protocol: str, options: dict[str, Any]) -> "AbstractFileSystem"
 
 def _library_errors(protocol: str) -> tuple[type[Exception], ...]:
     if protocol == "s3":
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
         return (BotoCoreError, ClientError)
     if protocol in {"gs", "gcs"}:
-        from gcsfs.retry import HttpError
         from google.auth.exceptions import GoogleAuthError
 
-        return (HttpError, GoogleAuthError)
+        return (importlib.import_module("gcsfs.retry").HttpError, GoogleAuthError)
     return ()
 
 

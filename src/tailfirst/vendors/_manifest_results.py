@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tailfirst.artifacts import sha256_bytes
-from tailfirst.port import SubmissionKey, VendorEvent
+from tailfirst.port import EventKind, SubmissionKey, VendorEvent
 from tailfirst.vendors import _manifest_wire as wire
 from tailfirst.vendors._files_book import task_id, vendor_id
 from tailfirst.vendors._files_store import Entry
@@ -68,5 +68,5 @@ def first_revisions(found: Sequence[Result]) -> dict[str, Result]:
 def event(result: Result, first: Mapping[str, Result]) -> VendorEvent:
     """The change that a result means."""
     new = result.key is None or first[result.key].revision == result.revision
-    kind = "RETURNED" if new else "UPDATED"
+    kind: EventKind = "RETURNED" if new else "UPDATED"
     return VendorEvent(result.submission, result.vendor_id, kind, result.revision, result.at)

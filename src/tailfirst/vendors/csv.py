@@ -244,17 +244,16 @@ class SpreadsheetVendor:
         withdrawn(self.store, order_id, [key for key, line in tasks.items() if line.task_id in gone])
 
     def _to_do(self) -> str:
-        """The newest order's sheets, how far they are, and what is wrong with them."""
+        """The newest order's sheets, how far they are and what is wrong, as of the last poll; writes nothing."""
         orders = sorted({e.name.split("/")[2] for e in self.store.listing(f"{OURS}/orders")})
         if not orders:
             return f"no sheet yet; it will lie below {self.store.root}"
         order_id = orders[-1]
-        self._saves.keep(order_id, sweep=False)
         order, history = self._read(order_id)
         handed = self._handed(order_id)
         if not handed:
             return f"the sheet of {order_id} is not written yet; it will lie below {self.store.root}"
         done = len({r.key for r in history.results if self._ready(order, r)})
-        said = f"{done} of {len(handed)} items answered; fill in the column label of label-me-*.csv in "
+        said = f"{done} of {len(handed)} items read back; fill in the column label of label-me-*.csv in "
         wrong = "".join(f"; NOT READ: {why}" for why in history.refused.values())
         return f"{said}{self.store.root}/{order_id} (README.txt there says how) and save as CSV{wrong}"

@@ -80,7 +80,7 @@ def test_half_a_sheet_then_the_rest(desk: Desk) -> None:
     vendor, batch = desk.order()
     (sheet,) = desk.sheets(batch)
     assert vendor.changes(batch, None).rows == ()
-    assert "0 of 6 items answered" in vendor.health().detail
+    assert "0 of 6 items read back" in vendor.health().detail
     assert str(sheet.parent) in vendor.health().detail
     desk.save(sheet, fill("cat", 0, 1))
     first = vendor.changes(batch, None)
@@ -89,7 +89,7 @@ def test_half_a_sheet_then_the_rest(desk: Desk) -> None:
     rest = vendor.changes(batch, first.next_cursor)
     assert len({e.key for e in rest.rows if e.revision not in {x.revision for x in first.rows}}) == 4
     assert [p.annotations[0].class_ids for p in parsed(vendor, batch)].count(("elk",)) == 4
-    assert "6 of 6 items answered" in vendor.health().detail
+    assert "6 of 6 items read back" in vendor.health().detail
 
 
 def test_saved_again_is_a_new_revision_and_wiped_out_is_deleted(desk: Desk) -> None:

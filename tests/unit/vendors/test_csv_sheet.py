@@ -89,6 +89,8 @@ def test_habits_of_spreadsheets_are_borne() -> None:
 
 def test_a_file_cut_inside_its_last_row_gives_the_rows_before() -> None:
     data = write([row(n, label="cat") for n in range(3)])
+    wide = data.decode("utf-8-sig").encode("utf-16")
+    assert len(read(wide[:-61], {}).records) == 2
     for end in range(len(data) - 60, len(data) - 3):
         labels = [r.cells["key"] for r in read(data[:end], {}).records]
         assert labels == ["tf-kit-0", "tf-kit-1"]
