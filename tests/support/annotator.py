@@ -19,11 +19,14 @@ class Annotator:
     page: Page
     url: str
 
-    def begin(self, project: int) -> None:
-        """Press Label All Tasks, read the instructions, close them."""
+    def begin(self, project: int, picture: Path | None = None) -> None:
+        """Press Label All Tasks, read the instructions (and take a picture of them), close them."""
         self.page.goto(f"{self.url}/projects/{project}/data?labeling=1")
         close = self.page.get_by_label("Close modal")
         close.wait_for()
+        if picture is not None:
+            self.page.wait_for_load_state("networkidle")
+            self.page.screenshot(path=picture)
         close.click()
         close.wait_for(state="hidden")
 
@@ -38,10 +41,6 @@ class Annotator:
         with self.page.expect_response(lambda r: r.request.method == "POST" and "/annotations" in r.url) as taken:
             self.page.get_by_test_id("bottombar-submit-button").click()
         return int(taken.value.json()["id"])
-
-    def reads(self) -> str:
-        """The text of the open task."""
-        return self.page.locator(".lsf-htx-richtext, .htx-richtext, .lsf-object").first.inner_text()
 
 
 @contextmanager
