@@ -1,7 +1,8 @@
 """ActiveLab: is the next answer worth more on a new item or on one that has answers (arXiv 2301.11856, M7)?
 
-Equal to cleanlab's get_active_learning_scores. It knows no diversity and no class balance, so a round uses it only to
-divide its budget (`split`); which new items are bought is the acquisition strategy's business.
+Equal to cleanlab's get_active_learning_scores at the same temperature (see crowdlab.py). It knows no diversity and no
+class balance, so a round uses it only to divide its budget (`split`); which new items are bought is the acquisition
+strategy's business.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,16 @@
 """CROWDLAB: the model as one more annotator, everybody weighted by agreement (arXiv 2210.06812, specs/methods.md M7).
 
-Equal to cleanlab's get_label_quality_multiannotator with calibrate_probs=True, with its two passes: weights from the
-majority give the consensus labels, weights from these labels give the posterior. Differences, on purpose: the last tie
-is broken by the order of the classes and not by chance; where no item has two answers cleanlab refuses, here all
-weights are 1 and the posterior is the model's (M7); `balanced` does not exist there.
+Equal to cleanlab's get_label_quality_multiannotator at the same temperature, with its two passes: weights from the
+majority give the consensus labels, weights from these labels give the posterior (whose argmax may rarely be another).
+Differences:
+
+- The temperature. cleanlab 2.9.0 counts a table with missing answers, which holds floats, into the wrong classes (an
+  item with two answers 2.0 has the shares 1, 0, 0) and so fits another temperature; on a full table of integers both
+  find the same.
+- The last tie is broken by the order of the classes and not by chance.
+- Where no item has two answers cleanlab refuses; here all weights are 1 and the posterior is the model's (M7), so that
+  the label, the only answer, need not be its argmax.
+- `balanced` and gold do not exist there.
 """
 
 from collections.abc import Mapping

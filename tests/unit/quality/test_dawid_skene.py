@@ -21,7 +21,7 @@ def theirs(crowd, rounds, **more):
 def test_one_iteration_by_hand():
     """Two items, one said "a" by both annotators, one split.
 
-    Majority: T = (1, 0), (1/2, 1/2); prior = (3/4, 1/4). Expected counts (truth a, truth b): p says a twice: (3/2, 1/2);
+    Majority: T = (1, 0), (1/2, 1/2); prior = (3/4, 1/4). Counts (truth a, truth b): p says a twice: (3/2, 1/2);
     q says a once and b once: (1, 0) and (1/2, 1/2). So p says a always; q given a: a 2/3, b 1/3; given b: b always.
     Second item: a: 3/4 * 1 * 1/3 = 1/4; b: 1/4 * 1 * 1 = 1/4: a half each. First: 3/4 * 1 * 2/3 = 1/2 against 0.
     """
@@ -33,8 +33,7 @@ def test_one_iteration_by_hand():
     assert found.objectives[0] == pytest.approx(2 * np.log(0.5))
 
 
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("rounds", [1, 7, 60])
+@pytest.mark.parametrize(("seed", "rounds"), [(0, 1), (1, 2), (2, 7), (3, 12), (4, 60)])
 def test_equal_to_crowd_kit_after_as_many_steps(crowd, seed, rounds):
     one = crowd(seed, n=50, c=5)
     found = fit(one.answers, iterations=rounds, tolerance=-np.inf)
@@ -70,7 +69,11 @@ def test_stops_by_itself_and_at_the_limit(crowd):
 def test_a_liar_is_understood(crowd):
     """Someone who always swaps two classes helps as much as someone who never errs."""
     truth = np.random.default_rng(0).integers(2, size=200)
-    rows = [(f"{i:03d}", who, "ab"[t if who != "liar" else 1 - t]) for i, t in enumerate(truth) for who in ("p", "q", "liar")]
+    rows = [
+        (f"{i:03d}", who, "ab"[t if who != "liar" else 1 - t])
+        for i, t in enumerate(truth)
+        for who in ("p", "q", "liar")
+    ]
     found = dawid_skene(Answers.build(rows, "ab"))
     np.testing.assert_array_equal(found.labels, truth)
     np.testing.assert_allclose(found.annotator_quality, [0, 1, 1], atol=1e-6)
@@ -78,7 +81,11 @@ def test_a_liar_is_understood(crowd):
 
 def test_gold_is_fixed_and_teaches(crowd):
     """Two against one, every time: without gold the two win, with gold on half the items the one does."""
-    rows = [(f"{i:02d}", who, "a" if (who == "good") == (i % 2 == 0) else "b") for i in range(20) for who in ("good", "x", "y")]
+    rows = [
+        (f"{i:02d}", who, "a" if (who == "good") == (i % 2 == 0) else "b")
+        for i in range(20)
+        for who in ("good", "x", "y")
+    ]
     answers = Answers.build(rows, "ab")
     truth = [i % 2 for i in range(20)]
     known = {f"{i:02d}": "ab"[truth[i]] for i in range(10)}
@@ -97,7 +104,8 @@ def test_history_outlasts_the_first_step(crowd):
     # good said a, bad said b: both of their histories speak for a
     assert found.labels.tolist() == [0]
     assert found.confidence[0] > 0.95
-    assert found.annotator_quality[0] < 0.2 < 0.8 < found.annotator_quality[1]
+    assert found.annotator_quality[0] < 0.2
+    assert found.annotator_quality[1] > 0.8
     assert np.isnan(dawid_skene(Answers.build([("1", "solo", "a")], "ab")).annotator_quality[0])
 
 
@@ -122,7 +130,9 @@ def test_many_classes_need_a_prior(crowd):
     """40 classes and 45 answers per annotator: the plain model overfits, a weak common prior does not."""
     one = crowd(7, n=300, a=20, c=40, low=3, high=3, skill=(0.6, 0.8))
     plain = (dawid_skene(one.answers).labels == one.truth).mean()
-    helped = (dawid_skene(one.answers, weak(one.answers.annotator_ids, one.answers.class_ids)).labels == one.truth).mean()
+    helped = (
+        dawid_skene(one.answers, weak(one.answers.annotator_ids, one.answers.class_ids)).labels == one.truth
+    ).mean()
     assert helped > plain + 0.02
 
 
