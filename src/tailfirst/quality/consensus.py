@@ -1,8 +1,8 @@
 """From several people's answers to one label: majority vote. Pure, versioned; ties stay open.
 
-"None of these" and "unusable" are answers like a class (quality/skips.py: `skipped=True`, `class_ids=()`, the reason is
-`none_of_these`, `unusable` or `unsure`): they are counted, can win, and then there is no label but a reason. "Unsure" is
-an abstention, unless more than half of all who were asked say it. Skips with any other reason are not counted.
+"None of these" and "unusable" are answers like a class (quality/skips.py: `skipped=True`, `class_ids=()`, and the
+reason is `none_of_these`, `unusable` or `unsure`): they are counted, can win, and then there is no label but a reason.
+"Unsure" is an abstention, unless more than half of all who were asked say it. Other skips are not counted.
 """
 
 from collections import Counter
