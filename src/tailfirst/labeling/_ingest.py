@@ -4,9 +4,9 @@ Both halves can be repeated at will: a known (vendor id, revision) is not stored
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
@@ -29,6 +29,9 @@ from tailfirst.port import (
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
+
+PORTION = 500  # results in one transaction
 WITH_RESULT = ("RETURNED", "UPDATED", "SKIPPED")
 MAX_PAGES = 10_000  # a vendor whose pages never end must not hold a worker for ever
 
@@ -96,8 +99,8 @@ def read(ctx: Context, row: RoundRow, *, gated: bool = True) -> Read:
     for d, reason in bad:
         ctx.ledger.deliveries.quarantine(d.key, d.vendor_id, d.revision, reason, ctx.now())
     passed = [parsed for _, parsed in good if parsed.key not in held]
-    for parsed in passed:
-        ctx.ledger.deliveries.record_parsed(parsed.key, parsed.revision, parsed, ctx.now())
+    for some in portions(passed):
+        ctx.ledger.deliveries.record_many(some, ctx.now())
     validate(ctx, row)
     return Read(len(passed), len(bad))
 
@@ -129,7 +132,7 @@ def validate(ctx: Context, row: RoundRow) -> None:
 
 
 def _known(ctx: Context, row: RoundRow) -> set[tuple[str, str]]:
-    return {(d.vendor_id, d.revision) for d in ctx.ledger.deliveries.raw(ctx.campaign, row.round_no)}
+    return ctx.ledger.deliveries.known(ctx.campaign, row.round_no)
 
 
 def _refs(events: Sequence[VendorEvent], known: set[tuple[str, str]]) -> list[TaskRef]:
@@ -144,7 +147,7 @@ def _refs(events: Sequence[VendorEvent], known: set[tuple[str, str]]) -> list[Ta
 
 def _look_at_all(ctx: Context, row: RoundRow, batch: BatchRef) -> int:
     """Fetch every ordered task that has no stored result, whatever the change list said."""
-    answered = {d.key for d in ctx.ledger.deliveries.raw(ctx.campaign, row.round_no)}
+    answered = ctx.ledger.deliveries.answered(ctx.campaign, row.round_no)
     tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
     waiting = [SubmissionKey(t.key) for t in tasks if t.vendor_task_id is not None and t.key not in answered]
     return _store(ctx, row, list(ctx.vendor.find(batch, waiting).values())) if waiting else 0
@@ -155,18 +158,41 @@ def _store(ctx: Context, row: RoundRow, refs: Sequence[TaskRef]) -> int:
     if not refs:
         return 0
     ours = {t.key for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no)}
-    new = 0
-    for raw in ctx.vendor.fetch(refs):
-        foreign = raw.key is None or raw.key not in ours
-        body = replace(raw, key=None if foreign else raw.key, sha256=sha256_bytes(raw.body), fetched_at=ctx.now())
-        stored = ctx.ledger.deliveries.store_raw(ctx.campaign, row.round_no, body)
-        new += int(stored)
-        reason = f"task {raw.key} was not ordered in round {row.round_no}" if foreign else ""
-        if stored and not foreign and raw.sha256 != body.sha256:
+    return sum(_store_some(ctx, row, some, ours) for some in portions(ctx.vendor.fetch(refs)))
+
+
+def _store_some(ctx: Context, row: RoundRow, raws: Sequence[RawResult], ours: set[str]) -> int:
+    bodies = [
+        replace(raw, key=raw.key if raw.key in ours else None, sha256=sha256_bytes(raw.body), fetched_at=ctx.now())
+        for raw in raws
+    ]
+    stored = ctx.ledger.deliveries.store_many(ctx.campaign, row.round_no, bodies)
+    for raw, body, new in zip(raws, bodies, stored, strict=True):
+        reason = ""
+        if body.key is None:
+            reason = f"task {raw.key} was not ordered in round {row.round_no}"
+        elif new and raw.sha256 != body.sha256:
             reason = f"checksum {raw.sha256[:12]} announced, {body.sha256[:12]} received"
         if reason:
             ctx.ledger.deliveries.quarantine(body.key, raw.vendor_id, raw.revision, reason, ctx.now())
-    return new
+    return sum(stored)
+
+
+def portions(results: Iterable[T], size: int = PORTION) -> Iterator[list[T]]:
+    """In their order, `size` at a time; what came before the source failed is still handed out."""
+    some: list[T] = []
+    try:
+        for one in results:
+            some.append(one)
+            if len(some) == size:
+                yield some
+                some = []
+    except Exception:
+        if some:
+            yield some
+        raise
+    if some:
+        yield some
 
 
 def _parse(ctx: Context, delivery: DeliveryRow, tasks: Mapping[str, TaskRow]) -> ParsedResult | str:
