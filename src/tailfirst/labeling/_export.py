@@ -76,7 +76,7 @@ def label_table(ctx: Context, row: RoundRow, decisions: Iterable[Decision]) -> p
             "item_id": d.task.item_id,
             "class_id": d.verdict.class_id,
             "round_no": row.round_no,
-            "purpose": d.task.purpose,
+            "purpose": "AUDIT" if d.task.purpose == "AUDIT" else "TRAIN",
             "confidence": d.verdict.confidence,
             "n_annotations": d.verdict.n_annotations,
             "annotators": ",".join(d.verdict.annotators),
@@ -86,7 +86,7 @@ def label_table(ctx: Context, row: RoundRow, decisions: Iterable[Decision]) -> p
             "late_for_round": d.late_for_round,
         }
         for d in sorted(decisions, key=lambda d: (d.task.item_id, d.task.key))
-        if d.verdict.kind == "LABEL"
+        if d.verdict.kind == "LABEL" and d.task.purpose != "GOLD"
     ]
     return pa.Table.from_pylist(rows, schema=schemas.LABELS)
 

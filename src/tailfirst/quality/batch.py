@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,13 +49,23 @@ class Asked:
         return frozenset({*self.gold, *self.history.again, *self.history.experts})
 
 
+def not_new(ws: Workspace) -> frozenset[str]:
+    """Pool items that are never bought as new ones: gold, and what waits for another answer or an expert.
+
+    Raises:
+        TaskFolderError: A file cannot be read.
+    """
+    found = history.History.of(_folders(ws))
+    return frozenset({*gold.read_gold(ws), *found.again, *found.experts})
+
+
 def read(ws: Workspace, labels: pa.Table, places: Places, class_ids: tuple[str, ...]) -> Asked:
     """Gather; items that are gone (taken down) are left out everywhere.
 
     Raises:
         TaskFolderError: A file cannot be read.
     """
-    folders = [ws.sealed(number) for number in pool.sealed_rounds(ws.rounds)]
+    folders = _folders(ws)
     here = frozenset(places.item_ids[places.is_pool].tolist())
     found = history.History.of(folders)
     return Asked(
@@ -136,6 +147,10 @@ def mix(table: pa.Table, again: Sequence[Repeat], looks: Looks, seed: list[int])
     ranks = pa.array(range(len(order)), pa.int64())
     ranked = whole.take(order).set_column(whole.schema.get_field_index("rank"), schemas.BATCH.field("rank"), ranks)
     return ranked.replace_schema_metadata(table.schema.metadata)
+
+
+def _folders(ws: Workspace) -> list[Path]:
+    return [ws.sealed(number) for number in pool.sealed_rounds(ws.rounds)]
 
 
 def _only(values: Mapping[str, Any], here: frozenset[str]) -> dict[str, Any]:

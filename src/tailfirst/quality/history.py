@@ -99,7 +99,7 @@ def out_of_sample(folders: Sequence[Path], class_ids: Sequence[str]) -> dict[str
 
 def model_table(item_ids: Sequence[str], probs: Floats, class_ids: Sequence[str]) -> pa.Table:
     """The table of model.parquet, by item id."""
-    order = np.argsort(np.array(item_ids, dtype=np.str_), kind="stable") if len(item_ids) else []
+    order = sorted(range(len(item_ids)), key=lambda row: item_ids[row])
     rows = [{"item_id": item_ids[row], "probs": probs[row].astype(np.float32).tolist()} for row in order]
     table = pa.Table.from_pylist(rows, schema=schemas.OUT_OF_SAMPLE)
     return table.replace_schema_metadata({CLASSES: json.dumps(list(class_ids))})
