@@ -119,8 +119,8 @@ def embeddings(n_items: int, n_blocks: int, dim: int) -> list[Any]:
 def batch(size: Sizes, eligible: int, class_ids: Sequence[str], repeats: int = 0) -> list[Any]:
     """batch.parquet: the size of the budget, only eligible items, honest random slices, probabilities inside (0, 1).
 
-    Only where the whole pool is bought may a probability be 1. `repeats` rows of gold and second opinions come on top of
-    the slices, whose budget they have lessened.
+    Only where the whole pool is bought may a probability be 1. `repeats` rows of gold and second opinions come on top
+    of the slices, whose budget they have lessened.
     """
     part, total = size.total < eligible, size.total + repeats
     return [
