@@ -116,7 +116,7 @@ class Quality(Section):
     min_gold_accuracy: float = Field(0.0, ge=0, le=1)  # an annotator whose upper bound is below is dropped; 0 = nobody
     min_gold_answers: int = Field(8, ge=1)  # answers to gold before anybody is judged by it
     drop_spam: bool = False  # whether answers of suspects are dropped; they are reported either way
-    ambiguous_below: float = Field(0.6, ge=0, le=1)  # agreement of a class pair below which it is reported
+    ambiguous_below: float = Field(0.4, ge=0, le=1)  # kappa of a class pair, at most: then the guideline is in doubt
     stop_ambiguous: bool = False  # buy no items that the model sees between the classes of such a pair
     prelabels: bool = False  # show the model's guess to annotators, where the vendor can
     blind_share: float = Field(0.2, gt=0, le=1)  # of those tasks: without the guess, to measure how much it anchors

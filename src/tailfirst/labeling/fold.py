@@ -8,15 +8,16 @@ import pyarrow as pa
 from tailfirst import schemas
 from tailfirst.artifacts import Artifact, write_parquet
 from tailfirst.paths import Workspace
+from tailfirst.quality.gold import read_gold
 from tailfirst.takedowns import Takedowns
 
 
 def fold(ws: Workspace) -> Artifact:
     """Rebuild data/labels.parquet; the same folders always give the same bytes.
 
-    Labels of items that were taken down stay in the sealed folders and do not enter. One label per item: an AUDIT label
-    stays AUDIT, whatever came later, so that it never trains; otherwise the newest round wins (a late or changed label
-    replaces an older one).
+    Labels of items that were taken down, or that became gold, stay in the sealed folders and do not enter. One label
+    per item: an AUDIT label stays AUDIT, whatever came later, so that it never trains; otherwise the newest round wins
+    (a late label or a second opinion replaces an older one).
 
     Raises:
         TaskFolderError: A sealed round or the seed labels cannot be read.
@@ -27,7 +28,7 @@ def fold(ws: Workspace) -> Artifact:
 def folded(ws: Workspace) -> pa.Table:
     """The labels (schemas.LABELS) by round and item id."""
     best: dict[str, dict[str, Any]] = {}
-    gone = Takedowns.of(ws).ids
+    gone = {*Takedowns.of(ws).ids, *read_gold(ws)}
     for path in [*([ws.seed_labels] if ws.seed_labels.exists() else []), *sealed_labels(ws)]:
         for row in schemas.read(path, schemas.LABELS).to_pylist():
             if row["item_id"] in gone:

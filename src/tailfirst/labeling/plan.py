@@ -7,10 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from tailfirst import schemas
 from tailfirst.artifacts import canonical_json, sha256_bytes, sha256_file
+from tailfirst.config import Quality
 from tailfirst.context import Context, set_caps
 from tailfirst.errors import CheckFailed, UserError
 from tailfirst.items import Items, load_items
@@ -156,8 +160,11 @@ def _digests(items: Items) -> dict[str, str]:
 
 def _task(ctx: Context, row: Mapping[str, Any], round_no: int, slot: int) -> NewTask:
     purpose = PURPOSES[row["purpose"]]
-    earlier = (t for t in ctx.ledger.tasks.by_item(ctx.campaign, row["item_id"]) if t.round_no != round_no)
-    attempt = 1 + max((t.attempt for t in earlier if t.purpose == purpose), default=0)
+    alike = {"TRAIN", "RELABEL"} if purpose == "RELABEL" else {purpose}
+    earlier = [t for t in ctx.ledger.tasks.by_item(ctx.campaign, row["item_id"]) if t.round_no != round_no]
+    earlier = [t for t in earlier if t.purpose in alike]
+    attempt = 1 + max((t.attempt for t in earlier), default=0)
+    parent = earlier[-1].key if earlier and purpose == "RELABEL" else None
     digest = row["item_sha256"]
     key = submission_key(
         ctx.campaign, ctx.task.ontology_version, digest, purpose, attempt, slot,
@@ -175,6 +182,7 @@ def _task(ctx: Context, row: Mapping[str, Any], round_no: int, slot: int) -> New
         strategy=row["strategy"],
         why=row["reason"],
         payload_sha256=payload_sha256(row["item_id"], digest, purpose, attempt, slot),
+        parent_key=parent,
     )
 
 
@@ -194,6 +202,30 @@ def _snapshot(ctx: Context) -> dict[str, Any]:
             "sha256": sha256_file(labels) if labels else None,
         },
         "ontology_digest": ctx.task.digest,
+    } | ({"model": _model(ctx)} if wants_model(ctx.params.quality) else {})
+
+
+def wants_model(quality: Quality) -> bool:
+    """Whether the model's view of the batch must be kept from before its answers are known."""
+    return quality.consensus == "crowdlab" or quality.relabel_share > 0
+
+
+def _model(ctx: Context) -> dict[str, Any] | None:
+    """(B, C) float32 probabilities of the batch by the candidate that chose it, which knows no answer to it yet."""
+    candidate = (_json(ctx.ws.choice) or {}).get("candidate")
+    if candidate is None or not ctx.ws.predictions(candidate).exists():
+        return None
+    wanted = _read(ctx)["item_id"].combine_chunks()
+    known = pq.read_table(ctx.ws.embeddings / "items.parquet", columns=["item_id"])["item_id"].combine_chunks()
+    rows = pc.index_in(wanted, value_set=known)
+    if rows.null_count:
+        raise UserError(f"{rows.null_count} items of the batch have no prediction; run the stages again: `dvc repro`")
+    probs = np.load(ctx.ws.predictions(candidate), mmap_mode="r", allow_pickle=False)[rows.to_numpy()]
+    return {
+        "candidate": candidate,
+        "class_ids": list(ctx.task.class_ids),
+        "item_ids": wanted.to_pylist(),
+        "probs": b64encode(probs.astype("<f4").tobytes()).decode(),
     }
 
 
