@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tailfirst import plugins
 from tailfirst.errors import ConfigError
+from tailfirst.port import DataClass
 
 
 class Section(BaseModel):
@@ -45,6 +46,7 @@ class Campaign(Section):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     seed: int = 7
+    data_class: DataClass = "PRIVATE"  # PRIVATE and PERSONAL items never go to an open crowd
 
 
 class Retrieval(Section):
@@ -100,6 +102,7 @@ class Round(Section):
     overlap: int = Field(1, ge=1, le=9)  # answers per item
     sla_hours: float = Field(72, gt=0)
     quorum: float = Field(0.9, gt=0, le=1)  # share of the batch that must be back to close at the SLA
+    max_swapped: float = Field(0.2, ge=0, le=1)  # share of answers that may echo another item before all are held
     min_agreement: float = Field(0.0, ge=0, le=1)  # below: the item stays unlabeled and is eligible again
 
 

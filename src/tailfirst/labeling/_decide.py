@@ -42,6 +42,7 @@ class Harvest:
     annotations: tuple[tuple[int, TaskRow, AnnotationRow], ...]
     evidence: Evidence
     judged: Judged
+    retracted: tuple[tuple[int, TaskRow], ...] = ()  # of sealed rounds, whose answer the vendor deleted since
 
     @property
     def labeled(self) -> tuple[Decision, ...]:
@@ -59,6 +60,7 @@ class _Part:
     """What a round gives to a seal."""
 
     answered: tuple[TaskRow, ...]
+    retracted: tuple[tuple[int, TaskRow], ...]
     deliveries: tuple[tuple[int, DeliveryRow], ...]
     annotations: tuple[tuple[int, TaskRow, AnnotationRow], ...]
 
@@ -90,6 +92,7 @@ def harvest(ctx: Context, row: RoundRow) -> Harvest:
         tuple(a for part in parts for a in part.annotations),
         evidence,
         judged,
+        tuple(t for part in parts for t in part.retracted),
     )
 
 
@@ -155,12 +158,13 @@ def _of_round(ctx: Context, row: RoundRow, exported: set[Place] | None) -> _Part
     raw = ctx.ledger.deliveries.raw(ctx.campaign, row.round_no)
     fresh = [d for d in raw if exported is None or (d.vendor_id, d.revision) not in exported]
     if exported is not None and not fresh:
-        return _Part((), (), ())
+        return _Part((), (), (), ())
     keys = {d.key for d in fresh if d.parsed_at is not None and d.quarantine_reason is None}
     tasks = {t.key: t for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if t.key in keys}
     answered = {a.key for a in ctx.ledger.deliveries.annotations(ctx.campaign, row.round_no)}
     return _Part(
         tuple(t for t in tasks.values() if t.key in answered),
+        () if exported is None else tuple((row.round_no, t) for t in tasks.values() if t.key not in answered),
         tuple((row.round_no, d) for d in fresh),
         tuple(
             (row.round_no, tasks[a.key], a)

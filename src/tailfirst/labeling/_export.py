@@ -15,6 +15,8 @@ import pyarrow as pa
 from tailfirst import schemas
 from tailfirst.artifacts import canonical_json, sha256_file, write_bytes, write_json, write_parquet
 from tailfirst.context import Context
+from tailfirst.labeling._changes import changed, retracted
+from tailfirst.labeling._coverage import coverage
 from tailfirst.labeling._decide import Decision, Harvest
 from tailfirst.labeling._quality import write_quality
 from tailfirst.labeling.fold import sealed_folders
@@ -200,6 +202,9 @@ def _summary(
         "batch_sha256": row.batch_sha256,
         "n_items": len({task.item_id for task in ctx.ledger.tasks.list(ctx.campaign, row.round_no)}),
         "n_labels": n_labels,
+        "coverage": coverage(ctx, row),
+        "changed": changed(ctx, row, found),
+        "retracted": retracted(found),
         "n_late": sum(d.late_for_round is not None for d in found.labeled),
         "task_states": dict(ctx.ledger.rounds.counts(ctx.campaign, row.round_no)),
         "ignored": _not_to_be_asked(ctx),

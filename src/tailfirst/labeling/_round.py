@@ -5,6 +5,7 @@ from datetime import timedelta
 from tailfirst.config import Params
 from tailfirst.context import Context
 from tailfirst.errors import UserError, VendorConflict
+from tailfirst.labeling._capabilities import check_people
 from tailfirst.labeling.keys import batch_key
 from tailfirst.ledger.records import RoundRow
 from tailfirst.port import BatchRef, BatchSpec, Money, ProjectRef, ProjectSpec, Purpose
@@ -40,15 +41,17 @@ def project(ctx: Context) -> ProjectRef:
     """Find or create our project at the vendor, and make sure that it holds the classes of this ontology version.
 
     Raises:
+        UserError: The items must not be seen by this vendor's people.
         VendorConflict: The vendor holds other classes.
     """
-    digest = ctx.task.digest
-    made = ctx.vendor.ensure_project(ProjectSpec(ctx.campaign, ctx.task.ontology_version, digest, digest, "PUBLIC"))
+    digest, data_class = ctx.task.digest, ctx.params.campaign.data_class
+    check_people(ctx.vendor.name, ctx.vendor.capabilities(), data_class)
+    made = ctx.vendor.ensure_project(ProjectSpec(ctx.campaign, ctx.task.ontology_version, digest, digest, data_class))
     if made.ontology_digest != digest:
         raise VendorConflict(
             f"vendor {ctx.vendor.name} holds other classes for project {made.vendor_id}: digest "
             f"{made.ontology_digest[:12]}, ours {digest[:12]} (ontology version {ctx.task.ontology_version}); "
-            "bring the vendor's project in line, nothing was ordered"
+            "the round stays on its version"
         )
     return made
 

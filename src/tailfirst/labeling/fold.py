@@ -1,5 +1,6 @@
 """data/labels.parquet: always rebuilt from the seed labels and all sealed rounds, never appended to."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ def folded(ws: Workspace) -> pa.Table:
     best: dict[str, dict[str, Any]] = {}
     gone = {*Takedowns.of(ws).ids, *read_gold(ws)}
     for path in [*([ws.seed_labels] if ws.seed_labels.exists() else []), *sealed_labels(ws)]:
+        for item_id, round_no in _retracted(path.parent):
+            if item_id in best and round_no in {best[item_id]["round_no"], best[item_id]["late_for_round"]}:
+                del best[item_id]
         for row in schemas.read(path, schemas.LABELS).to_pylist():
             if row["item_id"] in gone:
                 continue
@@ -48,6 +52,15 @@ def sealed_folders(ws: Workspace) -> list[Path]:
 def sealed_labels(ws: Workspace) -> list[Path]:
     """The label tables of all sealed rounds, oldest first."""
     return [folder / "labels.parquet" for folder in sealed_folders(ws)]
+
+
+def _retracted(folder: Path) -> list[tuple[str, int]]:
+    """Labels of earlier rounds that a sealed folder takes back: item id and the round that ordered."""
+    path = folder / "round.json"
+    if not path.exists():  # the folder of the seed labels
+        return []
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return [(one["item_id"], one["round_no"]) for one in record.get("retracted", ())]
 
 
 def _rank(row: dict[str, Any]) -> tuple[bool, int]:

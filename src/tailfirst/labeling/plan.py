@@ -79,8 +79,8 @@ def freeze(ctx: Context) -> str:
     set_caps(ctx.ledger, ctx.params)
     table = check(ctx)
     tasks = [_task(ctx, row, round_no, slot) for row in table.to_pylist() for slot in slots(ctx)]
-    snapshot = canonical_json(_snapshot(ctx))
-    row = ctx.ledger.rounds.open(ctx.campaign, round_no, sha256, tasks, ctx.now(), plan_json=snapshot)
+    known = canonical_json(snapshot(ctx, _bytes(ctx)))
+    row = ctx.ledger.rounds.open(ctx.campaign, round_no, sha256, tasks, ctx.now(), plan_json=known)
     counts = Counter(table["purpose"].to_pylist())
     said = ", ".join(f"{n} {purpose}" for purpose, n in sorted(counts.items()))
     made = f" as {len(tasks)} labeling tasks" if len(tasks) > table.num_rows else ""
@@ -186,13 +186,13 @@ def _task(ctx: Context, row: Mapping[str, Any], round_no: int, slot: int) -> New
     )
 
 
-def _snapshot(ctx: Context) -> dict[str, Any]:
+def snapshot(ctx: Context, batch: bytes) -> dict[str, Any]:
     """What was known when the batch was chosen: goes into the sealed round's round.json."""
     ws = ctx.ws
     candidates: Iterable[str] = sorted(ctx.params.candidates)
     labels = ws.labels if ws.labels.exists() else None
     return {
-        "batch_parquet": b64encode(_bytes(ctx)).decode(),
+        "batch_parquet": b64encode(batch).decode(),
         "strategy": ctx.params.acquisition.strategy.model_dump(mode="json"),
         "acquisition": _json(ws.acquisition),
         "choice_before": _json(ws.choice),
@@ -202,7 +202,7 @@ def _snapshot(ctx: Context) -> dict[str, Any]:
             "sha256": sha256_file(labels) if labels else None,
         },
         "ontology_digest": ctx.task.digest,
-    } | ({"model": _model(ctx)} if wants_model(ctx.params.quality) else {})
+    } | ({"model": _model(ctx, batch)} if wants_model(ctx.params.quality) else {})
 
 
 def wants_model(quality: Quality) -> bool:
@@ -210,12 +210,12 @@ def wants_model(quality: Quality) -> bool:
     return quality.consensus == "crowdlab" or quality.relabel_share > 0
 
 
-def _model(ctx: Context) -> dict[str, Any] | None:
+def _model(ctx: Context, batch: bytes) -> dict[str, Any] | None:
     """(B, C) float32 probabilities of the batch by the candidate that chose it, which knows no answer to it yet."""
     candidate = (_json(ctx.ws.choice) or {}).get("candidate")
     if candidate is None or not ctx.ws.predictions(candidate).exists():
         return None
-    wanted = _read(ctx)["item_id"].combine_chunks()
+    wanted = pq.read_table(pa.BufferReader(batch), columns=["item_id"])["item_id"].combine_chunks()
     known = pq.read_table(ctx.ws.embeddings / "items.parquet", columns=["item_id"])["item_id"].combine_chunks()
     rows = pc.index_in(wanted, value_set=known)
     if rows.null_count:

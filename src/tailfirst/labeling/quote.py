@@ -1,14 +1,20 @@
 """QUOTE: ask the vendor what a round costs, every purpose apart. Nothing is ordered."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from tailfirst.context import Context
 from tailfirst.errors import ConfigError, UserError
+from tailfirst.labeling._capabilities import switched_off
+from tailfirst.labeling._guard import guarded
 from tailfirst.labeling._round import current, idle, in_units, order_spec, project, slots
-from tailfirst.ledger.records import RoundRow
+from tailfirst.ledger.records import RoundRow, TaskRow
 from tailfirst.port import Money, Quote
 
+BEFORE_ORDER = ("PRICED", "APPROVED", "OVER_BUDGET")
 
+
+@guarded
 def quote(ctx: Context) -> str:
     """Price every labeling task of the round; also a quote that ran out is asked for again.
 
@@ -24,11 +30,34 @@ def quote(ctx: Context) -> str:
         return f"round {row.round_no} has a quote until {row.quote_valid_until:%Y-%m-%d %H:%M} UTC: {row.quote_basis}"
     _check_capabilities(ctx)
     tasks = [task for task in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if task.state != "DROPPED"]
+    whole = _record(ctx, row, tasks)
+    said = [f"{in_units(whole.total.micros, whole.total.currency)} for {len(tasks)} items: {whole.basis}"]
+    return "; ".join(said + switched_off(ctx.vendor.name, ctx.vendor.capabilities()))
+
+
+def asked_again(ctx: Context, row: RoundRow) -> str:
+    """Ask for the price of an approved round once more, just before it is ordered; "" where it has not moved.
+
+    Another price is a new quote: the round is QUOTED again and waits for a new approval (failure `price_changed`).
+    """
+    tasks = [t for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if t.state in BEFORE_ORDER]
+    parts = _quotes(ctx, row, Counter(task.purpose for task in tasks))
+    if all(task.price_micros == parts[task.purpose].per_task.micros for task in tasks):
+        return ""
+    before = row.quote_micros or 0
+    now = _record(ctx, row, tasks).total
+    return (
+        f"the price changed from {in_units(before, now.currency)} to {in_units(now.micros, now.currency)} since round "
+        f"{row.round_no} was approved: nothing was sent, approve again"
+    )
+
+
+def _record(ctx: Context, row: RoundRow, tasks: Sequence[TaskRow]) -> Quote:
     parts = _quotes(ctx, row, Counter(task.purpose for task in tasks))
     whole = _sum(parts)
     prices = {task.key: parts[task.purpose].per_task.micros for task in tasks}
     ctx.ledger.rounds.record_quote(ctx.campaign, row.round_no, whole, prices, ctx.now(), ctx.worker)
-    return f"{in_units(whole.total.micros, whole.total.currency)} for {len(tasks)} items: {whole.basis}"
+    return whole
 
 
 def _quotes(ctx: Context, row: RoundRow, counts: Counter[str]) -> dict[str, Quote]:

@@ -16,9 +16,12 @@ from tailfirst.errors import LeaseLost, StaleArtifact
 from tailfirst.labeling._costs import account
 from tailfirst.labeling._decide import Decision, Harvest, harvest
 from tailfirst.labeling._export import label_table, write_folder
+from tailfirst.labeling._guard import guarded
 from tailfirst.labeling._ingest import pull, read, validate
 from tailfirst.labeling._lease import holding, renewed
+from tailfirst.labeling._resubmit import after_skip
 from tailfirst.labeling._round import current, idle, refresh
+from tailfirst.labeling._swapped import stop_if_swapped
 from tailfirst.labeling.fold import fold
 from tailfirst.ledger.records import LeaseRow, RoundRow
 from tailfirst.port import SubmissionKey, TaskRef
@@ -29,6 +32,7 @@ ORDER = ("RETURNED", "ACCEPTED", "REJECTED", "REWORK", "CLOSED_UNLABELED", "EXPE
 OUTSTANDING = ("SUBMITTED", "IN_PROGRESS")
 
 
+@guarded
 def seal(ctx: Context) -> str:
     """Seal the round that is CLOSING.
 
@@ -56,6 +60,11 @@ def _seal(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
         found = harvest(ctx, row)
         _compare(ctx, row, found, folder)
     else:
+        pull(ctx, row, sweep=True)
+        read(ctx, row)
+        stopped = stop_if_swapped(ctx, row)
+        if stopped:
+            return stopped
         found = _close(ctx, row, lease)
         _export(ctx, row, found, folder)
     fold(ctx.ws)
@@ -65,9 +74,7 @@ def _seal(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
 
 
 def _close(ctx: Context, row: RoundRow, lease: LeaseRow) -> Harvest:
-    """Get what is still to be got, give up the rest, and decide every task."""
-    pull(ctx, row, sweep=True)
-    read(ctx, row)
+    """Give up what did not come, and decide every task."""
     _give_up(ctx, row, renewed(ctx, lease))
     account(ctx, row)
     found = harvest(ctx, row)
@@ -116,6 +123,10 @@ def _settle_states(ctx: Context, row: RoundRow, found: Harvest) -> None:
                 ends[move].append(task.key)
     for (old, new, reason), keys in sorted(ends.items(), key=lambda pair: ORDER.index(pair[0][1])):
         _move(ctx, keys, old, new, reason)
+    _move(ctx, [t.key for _, t in found.retracted], "ACCEPTED", "SUPERSEDED", "the vendor deleted the answer")
+    tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
+    left = [t.key for t in tasks if t.state == "VALIDATED"]  # its answer was deleted, or is held back with its batch
+    _move(ctx, left, "VALIDATED", "CLOSED_UNLABELED", "the answer was taken back")
     tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
     _move(ctx, [t.key for t in tasks if t.state == "QUARANTINED"], "QUARANTINED", "CLOSED_UNLABELED", "")
     _move(ctx, [t.key for t in tasks if t.state == "SKIPPED_BY_ANNOTATOR"], "SKIPPED_BY_ANNOTATOR", "DROPPED", "")
@@ -129,7 +140,7 @@ def endings(decision: Decision, state: str) -> list[tuple[str, str, str]]:
         if verdict.kind == "UNRESOLVED":
             return [(state, "RESUBMIT", "others answered, and do not agree: the item can be asked again")]
         expert = verdict.reason == UNSURE and not gold
-        return [(state, "EXPERT_QUEUE" if expert else "DROPPED", verdict.reason)]
+        return [(state, "EXPERT_QUEUE" if expert else after_skip(decision.task, verdict.reason), verdict.reason)]
     if state not in {"VALIDATED", "REJECTED"}:
         return []
     if decision.reworked:

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from tailfirst.context import Context, micros, set_caps
-from tailfirst.errors import LeaseLost, QuotaExceeded
+from tailfirst.errors import LeaseLost
+from tailfirst.labeling._guard import guarded
 from tailfirst.labeling._lease import holding, renewed
 from tailfirst.labeling._round import current, idle, order_spec, project, refresh
+from tailfirst.labeling.quote import asked_again
 from tailfirst.ledger.records import LeaseRow, RoundRow, TaskRow
 from tailfirst.port import BatchRef, ItemOutcome, SubmissionKey, TaskSpec
 
@@ -19,6 +21,7 @@ PATIENCE = 3  # sends of the same task in one act; after that the next tick goes
 ASSET_SPARE = timedelta(days=7)  # asset URLs outlive the SLA
 
 
+@guarded
 def submit(ctx: Context) -> str:
     """Send what is approved to the vendor, then open the round for answers.
 
@@ -37,9 +40,6 @@ def submit(ctx: Context) -> str:
             return _submit(ctx, refresh(ctx, row), lease)
     except LeaseLost as error:
         return str(error)
-    except QuotaExceeded as error:
-        ctx.ledger.rounds.pause(ctx.campaign, row.round_no, f"budget: {error}", ctx.now(), ctx.worker)
-        return f"round {row.round_no} is paused: {error}; top up at the vendor, then resume"
 
 
 def _submit(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
@@ -47,6 +47,9 @@ def _submit(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
         return f"round {row.round_no} is {row.state}: another worker was faster"
     ledger, campaign, no = ctx.ledger, ctx.campaign, row.round_no
     set_caps(ledger, ctx.params)
+    dearer = asked_again(ctx, row) if row.state == "APPROVED" else ""
+    if dearer:
+        return dearer
     ledger.tasks.to_outbox(campaign, no, micros(ctx.params.money.cap_round), lease, ctx.now())
     if row.state == "APPROVED":
         ledger.rounds.move(campaign, no, "APPROVED", "SUBMITTING", ctx.now(), ctx.worker)

@@ -12,6 +12,7 @@ from tailfirst.ledger.deliveries import Deliveries
 from tailfirst.ledger.engine import Database, hidden
 from tailfirst.ledger.leases import Leases
 from tailfirst.ledger.money import Money
+from tailfirst.ledger.outages import Outages
 from tailfirst.ledger.rounds import Rounds
 from tailfirst.ledger.tasks import Tasks
 
@@ -27,6 +28,7 @@ class Ledger:
         self.leases = Leases(database)
         self.deliveries = Deliveries(database)
         self.checks = Checks(database)
+        self.outages = Outages(database)
 
     @classmethod
     def open(cls, url: str) -> Self:

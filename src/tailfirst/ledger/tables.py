@@ -232,3 +232,31 @@ class Check(Base):
     failed_ids: Mapped[tuple[str, ...]]
     details_json: Mapped[str]
     at: Mapped[datetime]
+
+
+class Outage(Base):
+    """The vendor of a round cannot be reached, or asked us to come back later."""
+
+    __tablename__ = "outages"
+    __table_args__ = (ForeignKeyConstraint(["campaign", "round_no"], ["rounds.campaign", "rounds.round_no"]),)
+
+    campaign: Mapped[str] = mapped_column(primary_key=True)
+    round_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    reason: Mapped[str]
+    since: Mapped[datetime]
+    not_before: Mapped[datetime]
+    failures: Mapped[int]
+
+
+class VendorCall(Base):
+    """How often calls of the vendor ended in which way."""
+
+    __tablename__ = "vendor_calls"
+
+    campaign: Mapped[str] = mapped_column(primary_key=True)
+    vendor: Mapped[str] = mapped_column(primary_key=True)
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    outcome: Mapped[str] = mapped_column(primary_key=True)
+    n: Mapped[int]
+    seconds: Mapped[float]
+    last_at: Mapped[datetime]

@@ -27,9 +27,14 @@ CLASSES = ("cat", "elk", "owl")
 ONTOLOGY = Task("kit", "text", "1", tuple(ClassDef(c, c) for c in CLASSES), ("{}",))
 
 
+def text(n: int) -> str:
+    """What an annotator reads of the n-th item."""
+    return f"item {n}"
+
+
 def spec(n: int, attempt: int = 1) -> TaskSpec:
     """The n-th item of the kit."""
-    item_id, digest = f"item{n:04d}", sha256_bytes(f"item {n}".encode())
+    item_id, digest = f"item{n:04d}", sha256_bytes(text(n).encode())
     return TaskSpec(
         key=submission_key("kit", "1", digest, "TRAIN", attempt, 0),
         item_id=item_id,
