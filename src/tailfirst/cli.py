@@ -14,6 +14,7 @@ import typer
 from tailfirst import __version__
 from tailfirst.commands import acts, shell
 from tailfirst.commands.fetch import fetch
+from tailfirst.commands.gold import gold
 from tailfirst.commands.lineage import lineage
 from tailfirst.commands.plan import plan
 from tailfirst.commands.report import report
@@ -58,6 +59,7 @@ def tailfirst(
 for _function, _panel in (
     (init, "start"),
     (fetch, "start"),
+    (gold, "start"),
     (status, "look"),
     (plan, "look"),
     (report, "look"),
