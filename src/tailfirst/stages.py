@@ -150,8 +150,9 @@ def acquire(ws: Workspace, params: Params) -> Artifact:
         model = _model(ws, params, chosen)
         probs, head = _probs(ws, chosen, found), model.head
         found = _seen_by(ws, chosen, model, found)
-    view = pool_view(found, standing.eligible, labels, caption_counts(ws, classes), probs, classes, head)
-    seed, some = params.campaign.seed, standing.eligible.any()
+    eligible = repeated.clear(asked, standing.eligible, probs, params.quality, params.acquisition.budget)
+    view = pool_view(found, eligible, labels, caption_counts(ws, classes), probs, classes, head)
+    seed, some = params.campaign.seed, eligible.any()
     again = repeated.choose(asked, view, params, round_no)
     budget = params.acquisition.budget
     params = params.model_copy(update={"acquisition": repeated.left(params.acquisition, len(again))})

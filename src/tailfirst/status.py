@@ -8,7 +8,9 @@ from typing import Any
 from tailfirst import advance
 from tailfirst.context import Context, micros
 from tailfirst.contracts import Interval
+from tailfirst.labeling.fold import sealed_folders
 from tailfirst.ledger.records import MoneyStatus, RoundRow
+from tailfirst.report import quality
 from tailfirst.report.history import State, history
 from tailfirst.report.measures import NAMES
 from tailfirst.rounds import Step, StepKind
@@ -32,6 +34,7 @@ class Standing:
     chosen: str | None
     values: Mapping[str, Interval]  # last measures of the chosen candidate
     measured_after: int  # rounds behind those measures
+    doubts: tuple[str, ...] = ()  # about the answers of the newest sealed round, a sentence each
 
     @property
     def waits(self) -> bool:
@@ -59,7 +62,26 @@ def standing(ctx: Context) -> Standing:
         chosen=last.chosen,
         values=last.best.values if last.best else {},
         measured_after=_measured_after(last, row),
+        doubts=_doubts(ctx),
     )
+
+
+def _doubts(ctx: Context) -> tuple[str, ...]:
+    """What the newest sealed round says against its answers, and what to do about it."""
+    folders = sealed_folders(ctx.ws)
+    found = quality.read(folders[-1]) if folders else None
+    if found is None:
+        return ()
+    gone = sorted(name for name, person in found.people.items() if person.dropped)
+    experts = f"waiting for an expert (`tailfirst gold ANSWERS.csv --expert NAME`): {found.experts} items"
+    said = [
+        f"answers of {', '.join(gone)} are not counted since their last right answer to gold" if gone else "",
+        f"to be asked again first in the next round: {found.again} items" if found.again else "",
+        experts if found.experts else "",
+        *(f"people cannot keep {a} and {b} apart: mend the guideline" for a, b in found.ambiguous),
+        found.warning,
+    ]
+    return tuple(filter(None, said))
 
 
 def _money(ctx: Context) -> MoneyStatus:
@@ -100,6 +122,7 @@ def as_data(found: Standing) -> dict[str, Any]:
         "n_labels": found.n_labels,
         "chosen": found.chosen,
         "measured_after": found.measured_after,
+        "doubts": list(found.doubts),
         "metrics": {
             name: {"value": v.value, "low": v.low, "high": v.high}
             for name in NAMES

@@ -104,17 +104,8 @@ def rule(ctx: Context, evidence: Evidence) -> Rule:
 
 
 def decide_all(ctx: Context, evidence: Evidence, dropped: frozenset[tuple[str, str]]) -> dict[tuple[str, str], Decided]:
-    """Every item of the evidence by (item, purpose). Items have one purpose but for those that changed it unlabeled."""
-    cases = evidence.cases(dropped)
-    parts = [
-        [case for (_, what), case in sorted(cases.items()) if (what == "AUDIT") == audit] for audit in (False, True)
-    ]
-    return {
-        (case.item_id, case.purpose): found[case.item_id]
-        for part in parts
-        for found in [decide(part, rule(ctx, evidence))]
-        for case in part
-    }
+    """Everything that the evidence holds, by (item, purpose), without the answers that are not counted."""
+    return decide([case for _, case in sorted(evidence.cases(dropped).items())], rule(ctx, evidence))
 
 
 def _decisions(

@@ -133,7 +133,7 @@ def _experts(ctx: Context, found: Harvest, suspects: Sequence[tuple[str, str, st
             experts[item] = "most who were asked are unsure"
         elif d.verdict.kind not in {"LABEL", "SKIPPED"} and times >= ctx.params.quality.max_attempts:
             experts[item] = f"no label after {times} purchases"
-        elif item in doubted and _repeated(d):
+        elif item in doubted and _repeated(d) and (d.verdict.confidence or 0.0) < ctx.params.quality.confident:
             experts[item] = f"asked again, the same answer; the model is confident of {doubted[item]}"
     return experts
 

@@ -204,6 +204,6 @@ def _said(row: RoundRow, found: Harvest, sealed: str) -> str:
     parts = [f"round {row.round_no} sealed as {sealed[:12]}: {len(found.labeled)} labels"]
     parts += [f"{late} of them late for an earlier round"] if late else []
     parts += [f"{unlabeled} answered without a label"] if unlabeled else []
-    parts += [f"{gold} answers to gold"] if gold else []
+    parts += [f"{gold} gold items answered"] if gold else []
     parts += [f"answers of {', '.join(found.judged.accused)} not counted"] if found.judged.accused else []
     return ", ".join(parts)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tailfirst import pool, schemas
-from tailfirst.config import Acquisition, Params
+from tailfirst.config import Acquisition, Params, Quality
 from tailfirst.contracts import Floats, Ids, PoolView
 from tailfirst.labels import TRAINS
 from tailfirst.paths import Workspace
@@ -92,6 +92,24 @@ def choose(asked: Asked, view: PoolView, params: Params, round_no: int) -> tuple
     )
     seed = [params.campaign.seed, round_no]
     return repeats(known, params.acquisition.budget, params.quality, len(view.item_ids), seed)
+
+
+def clear(
+    asked: Asked, eligible: NDArray[np.bool_], probs: NDArray[np.float32] | None, quality: Quality, budget: int
+) -> NDArray[np.bool_]:
+    """(N,) eligible items without those between two classes that people cannot keep apart (row 31).
+
+    Where that would leave less than the budget, all stay: a campaign does not end over a guideline.
+    """
+    if probs is None or not quality.stop_ambiguous or not asked.history.ambiguous:
+        return eligible
+    pairs = {frozenset(pair) for pair in asked.history.ambiguous}
+    rows = np.flatnonzero(eligible)
+    best = np.argsort(-np.asarray(probs[rows], np.float64), axis=1, kind="stable")[:, :2].tolist()
+    between = [frozenset((asked.class_ids[a], asked.class_ids[b])) in pairs for a, b in best]
+    kept = eligible.copy()
+    kept[rows[between]] = False
+    return kept if kept.sum() >= budget else eligible
 
 
 def left(acquisition: Acquisition, n_repeats: int) -> Acquisition:

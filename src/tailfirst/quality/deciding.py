@@ -17,6 +17,7 @@ from tailfirst.quality.consensus import METHOD, Verdict, Vote, majority, newest
 
 AUDIT, GOLD, TRAIN = "AUDIT", "GOLD", "TRAIN"
 HUMANS_ONLY = (AUDIT, GOLD)
+Place = tuple[str, str]
 SAME = 1e-9  # posteriors this close are a tie
 
 
@@ -27,6 +28,11 @@ class Case:
     item_id: str
     purpose: str  # TRAIN | AUDIT | GOLD
     votes: tuple[Vote, ...]
+
+    @property
+    def place(self) -> Place:
+        """Item and purpose: one item may have been asked for two."""
+        return self.item_id, self.purpose
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +54,22 @@ class Rule:
     probs: Mapping[str, Floats]  # (C,) of a model that knew no answer to the item
 
 
-def decide(cases: Sequence[Case], rule: Rule) -> dict[str, Decided]:
-    """One decision per item.
+def decide(cases: Sequence[Case], rule: Rule) -> dict[Place, Decided]:
+    """One decision per case, by (item, purpose).
 
-    Crowdlab needs the model's probabilities: items without them, and audit items, are decided by dawid_skene.
+    Crowdlab needs the model's probabilities: items without them, and audit items, are decided by dawid_skene. That
+    learns about people from all of their answers, gold first of all.
     """
     voted = {
-        case.item_id: Decided(majority(case.votes, rule.min_agreement, humans_only=case.purpose in HUMANS_ONLY), METHOD)
+        case.place: Decided(majority(case.votes, rule.min_agreement, humans_only=case.purpose in HUMANS_ONLY), METHOD)
         for case in cases
     }
     if rule.method == "majority":
         return voted
-    with_model = [c for c in cases if rule.method == "crowdlab" and c.purpose == TRAIN and c.item_id in rule.probs]
-    ours = {case.item_id for case in with_model}
-    found = _posteriors("crowdlab", with_model, rule)
-    found |= _posteriors("dawid_skene", [c for c in cases if c.item_id not in ours], rule)
-    return {item: _settled(one, found.get(item), rule) for item, one in voted.items()}
+    found = _posteriors("dawid_skene", cases, rule)
+    if rule.method == "crowdlab":
+        found |= _posteriors("crowdlab", [c for c in cases if c.purpose == TRAIN and c.item_id in rule.probs], rule)
+    return {place: _settled(one, found.get(place), rule) for place, one in voted.items()}
 
 
 def class_votes(case: Case, class_ids: Sequence[str]) -> dict[str, str]:
@@ -76,16 +82,22 @@ def class_votes(case: Case, class_ids: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _posteriors(method: str, cases: Sequence[Case], rule: Rule) -> dict[str, tuple[Floats, str]]:
-    """Item -> (C,) posterior and the method's version; items without a class vote are left out."""
-    rows = [(c.item_id, who, what) for c in cases for who, what in class_votes(c, rule.class_ids).items()]
+def _posteriors(method: str, cases: Sequence[Case], rule: Rule) -> dict[Place, tuple[Floats, str]]:
+    """(C,) posterior of each case and the method's version; cases without a class vote are left out."""
+    units = {"|".join(case.place): case for case in cases}
+    rows = [(unit, who, what) for unit, c in units.items() for who, what in class_votes(c, rule.class_ids).items()]
     if not rows:
         return {}
     answers = Answers.build(rows, rule.class_ids)
-    probs = np.array([rule.probs[item] for item in answers.item_ids]) if method == "crowdlab" else None
-    known = {item: what for item, what in rule.known.items() if what in rule.class_ids}
+    order = [units[unit] for unit in answers.item_ids]
+    probs = np.array([rule.probs[case.item_id] for case in order]) if method == "crowdlab" else None
+    known = {
+        unit: rule.known[case.item_id]
+        for unit, case in units.items()
+        if case.purpose == GOLD and rule.known.get(case.item_id) in rule.class_ids
+    }
     found: Consensus = aggregate(method, answers, probs, known=known)
-    return {item: (found.posterior[row], found.method) for row, item in enumerate(answers.item_ids)}
+    return {case.place: (found.posterior[row], found.method) for row, case in enumerate(order)}
 
 
 def _settled(voted: Decided, found: tuple[Floats, str] | None, rule: Rule) -> Decided:

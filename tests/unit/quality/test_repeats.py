@@ -15,7 +15,7 @@ def known(n_gold: int, n_train: int, again: tuple[int, ...] = (), seed: int = 0)
     """Gold g0 .., items t0 .. with one or two answers; every second one was answered by two who disagree."""
     rng = np.random.default_rng(seed)
     answers = {
-        f"t{n}": tuple(Told(f"p{k}", CLASSES[(n + k * (n % 2)) % 3], True) for k in range(1 + n % 2))
+        f"t{n}": tuple(Told(f"p{k}", CLASSES[(n + k * (n % 2)) % 3], is_class=True) for k in range(1 + n % 2))
         for n in range(n_train)
     }
     return Known(
