@@ -8,6 +8,7 @@ TORCH ?= torch==2.13.0
 ROOT ?= .
 WORKERS ?= 2
 BENCH_ROOT ?= build/bench
+ROUNDS ?= 20
 GRID ?= benchmarks/grids/demo.yaml
 
 # One environment block for every entry point: no telemetry, and OpenMP threads that sleep when they wait.
@@ -22,7 +23,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo campaign demo-reset backtest test check bench ui clean
+.PHONY: help setup demo campaign demo-reset backtest test check chaos bench ui clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +61,9 @@ test: setup ## the whole test suite
 check: setup ## lint, format, types, docstrings
 	@echo "==> ruff";      $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "==> mypy";      $(BIN)/mypy
+
+chaos: setup ## rounds with every fault at random and killed workers: make chaos ROUNDS=200
+	@$(BIN)/python benchmarks/chaos.py --rounds $(ROUNDS)
 
 bench: setup ## every benchmark, each printing its ratios to peers and floors
 	@$(BIN)/python -m tailfirst.demo.make --root $(BENCH_ROOT)

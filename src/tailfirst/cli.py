@@ -13,6 +13,7 @@ import typer
 
 from tailfirst import __version__
 from tailfirst.commands import acts, shell
+from tailfirst.commands.backup import backup
 from tailfirst.commands.fetch import fetch
 from tailfirst.commands.gold import gold
 from tailfirst.commands.lineage import lineage
@@ -71,6 +72,7 @@ for _function, _panel in (
     (acts.resume, "act"),
     (acts.replay, "act"),
     (take_down, "act"),
+    (backup, "act"),
 ):
     app.command(rich_help_panel=PANELS[_panel])(_function)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tailfirst import plugins
@@ -194,6 +194,8 @@ class Settings(BaseSettings):
     device: str = "auto"  # auto | cpu | cuda
     tracker: str = "mlflow"
     shared_data: Path | None = None  # real data for tests
+    webhook_secrets: SecretStr | None = None  # the vendor's signing keys, comma separated; two while they are changed
+    webhook_path: SecretStr | None = None  # for a vendor that signs nothing: the secret last part of its address
 
 
 def load(path: Path) -> Params:

@@ -58,7 +58,9 @@ class Observed:
             before, seconds = self._counts.get((operation, outcome), (0, 0.0))
             self._counts[operation, outcome] = (before + n, seconds)
 
-    def flush(self, store: Callable[[str, dict[tuple[str, str], tuple[int, float]], datetime], None], at: datetime) -> None:
+    def flush(
+        self, store: Callable[[str, dict[tuple[str, str], tuple[int, float]], datetime], None], at: datetime
+    ) -> None:
         """Hand the counts over and start at zero."""
         if self._counts:
             store(self._vendor.name, self._counts, at)

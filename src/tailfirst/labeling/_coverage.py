@@ -19,7 +19,9 @@ BIAS = "what is missing is not at random: hard items come back last"
 def coverage(ctx: Context, row: RoundRow) -> dict[str, Any]:
     """Tasks bought and tasks answered: of the order, by purpose, and by predicted class."""
     answered = {d.key for d in ctx.ledger.deliveries.raw(ctx.campaign, row.round_no)}
-    tasks = [t for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if t.vendor_task_id or t.state not in NOT_ASKED]
+    tasks = [
+        t for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if t.vendor_task_id or t.state not in NOT_ASKED
+    ]
     expected = _predicted(row)
     groups: dict[str, dict[str, Counter[str]]] = {"by_purpose": {}, "by_predicted": {}}
     whole: Counter[str] = Counter(bought=0, back=0)

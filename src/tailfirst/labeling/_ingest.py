@@ -86,7 +86,12 @@ def _pages(ctx: Context, row: RoundRow, batch: BatchRef, sweep: bool) -> int:  #
     for _ in range(MAX_PAGES):
         page = ctx.vendor.changes(batch, cursor)
         known = _known(ctx, row)
-        note(ctx.vendor, "changes", "DUPLICATE_EVENT", len(page.rows) - len({(e.vendor_id, e.revision) for e in page.rows}))
+        note(
+            ctx.vendor,
+            "changes",
+            "DUPLICATE_EVENT",
+            len(page.rows) - len({(e.vendor_id, e.revision) for e in page.rows}),
+        )
         refs = _refs(page.rows, known)
         new += _store(ctx, row, refs) + _bury(ctx, row, page.rows, known)
         whole &= {ref.vendor_id for ref in refs} <= {vendor_id for vendor_id, _ in _known(ctx, row)}

@@ -25,4 +25,8 @@ def after_skip(task: TaskRow, reason: str) -> str:
 def warning(tasks: Sequence[TaskRow]) -> str:
     """What to say about items that annotators could not load, or ""."""
     blind = sum(task.state == "SKIPPED_BY_ANNOTATOR" and unseen(task.reason) for task in tasks)
-    return f"{blind} items could not be loaded by the annotators: check that the asset URLs can be reached" if blind else ""
+    return (
+        f"{blind} items could not be loaded by the annotators: check that the asset URLs can be reached"
+        if blind
+        else ""
+    )

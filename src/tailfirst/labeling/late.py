@@ -47,5 +47,3 @@ def _plan(ctx: Context) -> tuple[str, str]:
         batch = empty.read_bytes()
     known = snapshot(ctx, batch) | {"acquisition": {"strategy": "late", "starved": []}}
     return sha256_bytes(batch), canonical_json(known)
-
-

@@ -85,7 +85,9 @@ class Outages:
             states = (there.state, there.state)
             append_event(connection, row.campaign, row.round_no, None, states, Act(at, actor, note))
 
-    def count(self, campaign: str, vendor: str, calls: Mapping[tuple[str, str], tuple[int, float]], at: datetime) -> None:
+    def count(
+        self, campaign: str, vendor: str, calls: Mapping[tuple[str, str], tuple[int, float]], at: datetime
+    ) -> None:
         """Add up how calls went: (operation, outcome) -> how many, seconds together."""
         with self._database.write() as connection:
             for (operation, outcome), (n, seconds) in sorted(calls.items()):

@@ -72,7 +72,9 @@ def test_row_28_invoice_mismatch(row: Any) -> None:
 
     def costs(batch: Any) -> list[CostLine]:
         lines = list(inner.costs(batch))
-        strange = CostLine("strange-1", SubmissionKey("tf-kit-" + "0" * 32), batch.key, Money(5, "USD"), world.clock(), "ACCRUED")
+        strange = CostLine(
+            "strange-1", SubmissionKey("tf-kit-" + "0" * 32), batch.key, Money(5, "USD"), world.clock(), "ACCRUED"
+        )
         return [*lines, strange]
 
     free = inner.capabilities().cost == "NONE"

@@ -51,18 +51,18 @@ class Clock:
         self.forward(seconds=seconds)
 
 
-def write_folder(root: Path) -> None:
-    """The task folder: 60 pool texts, 6 holdout texts, 3 classes, no labels yet."""
+def write_folder(root: Path, pool: int = POOL) -> None:
+    """The task folder: the pool's texts, 6 holdout texts, 3 classes, no labels yet."""
     ws = Workspace(root)
     items = [
         {
             "item_id": kits.spec(n).item_id,
             "sha256": kits.spec(n).item_digest,
-            "role": "pool" if n < POOL else "holdout",
+            "role": "pool" if n < pool else "holdout",
             "text": kits.text(n),
             "source": "kit",
         }
-        for n in range(POOL + HOLDOUT)
+        for n in range(pool + HOLDOUT)
     ]
     save_task(kits.ONTOLOGY, ws.task)
     write_parquet(ws.items, pa.Table.from_pylist(items, schema=schemas.ITEMS))
