@@ -12,10 +12,11 @@ from tailfirst import schemas
 from tailfirst.artifacts import write_json, write_parquet
 from tailfirst.context import Context
 from tailfirst.labeling._decide import Decision, Harvest, decide_all
-from tailfirst.labeling._evidence import plan_probs, purpose_of
+from tailfirst.labeling._evidence import Given, plan_probs, purpose_of
+from tailfirst.labeling._prelabels import anchoring
 from tailfirst.ledger.records import AnnotationRow, CostRow, RoundRow
 from tailfirst.quality.consensus import newest, skipped_as
-from tailfirst.quality.deciding import HUMANS_ONLY
+from tailfirst.quality.deciding import HUMANS_ONLY, TRAIN
 from tailfirst.quality.history import ANSWERS, MODEL, QUALITY, model_table
 from tailfirst.quality.judging import as_data
 from tailfirst.quality.label_errors import issues, ranked
@@ -50,10 +51,15 @@ def summary(ctx: Context, row: RoundRow, found: Harvest, costs: Sequence[CostRow
         "experts": dict(sorted(experts.items())),
         "suspects": [{"item_id": item, "label": label, "model": model} for item, label, model in suspects],
         "gold": _gold(found, row),
+        "anchoring": anchoring(row, [(g.task, g.answer) for g in found.evidence.given if _is_of(g, row)]),
         "skips": _skips(own),
         "skips_by_label": _skips_by_label(own, found),
         "cost_by_purpose": _cost_by_purpose(ctx, row, costs),
     }
+
+
+def _is_of(one: Given, row: RoundRow) -> bool:
+    return one.task.round_no == row.round_no
 
 
 def answer_table(found: Harvest) -> pa.Table:
@@ -82,21 +88,24 @@ def answer_table(found: Harvest) -> pa.Table:
 
 
 def label_suspects(ctx: Context, found: Harvest) -> list[tuple[str, str, str]]:
-    """(item, label, the model's class) of labels that look wrong, worst first: for another look, never to drop one."""
-    classes = ctx.task.class_ids
-    probs = found.evidence.probs
-    labeled = [d for d in found.labeled if d.task.purpose != "AUDIT" and d.task.item_id in probs]
-    labeled = sorted((d for d in labeled if d.verdict.class_id in classes), key=lambda d: d.task.item_id)
+    """(item, label, the model's class) of labels that look wrong, worst first: for another look, never to drop one.
+
+    All items that the seal knows are ranked, also those of earlier rounds: a class's usual confidence needs many.
+    """
+    classes, probs = ctx.task.class_ids, found.evidence.probs
+    decided = decide_all(ctx, found.evidence, found.evidence.dropped_before | found.judged.dropped)
+    labeled = [
+        (item, classes.index(one.verdict.class_id))
+        for (item, purpose), one in sorted(decided.items())
+        if purpose == TRAIN and item in probs and one.verdict.class_id in classes
+    ]
     if len(classes) < 2 or not labeled:
         return []
-    rows = np.array([classes.index(d.verdict.class_id or "") for d in labeled])
-    matrix = np.array([probs[d.task.item_id] for d in labeled])
+    rows = np.array([row for _, row in labeled])
+    matrix = np.array([probs[item] for item, _ in labeled])
     wrong = issues(rows, matrix)
-    return [
-        (labeled[k].task.item_id, classes[rows[k]], classes[int(matrix[k].argmax())])
-        for k in ranked(rows, matrix)
-        if wrong[k]
-    ][:SUSPECTS]
+    found_wrong = [k for k in ranked(rows, matrix) if wrong[k]]
+    return [(labeled[k][0], classes[rows[k]], classes[int(matrix[k].argmax())]) for k in found_wrong][:SUSPECTS]
 
 
 def _again(ctx: Context, found: Harvest) -> dict[str, str]:
@@ -133,9 +142,14 @@ def _experts(ctx: Context, found: Harvest, suspects: Sequence[tuple[str, str, st
             experts[item] = "most who were asked are unsure"
         elif d.verdict.kind not in {"LABEL", "SKIPPED"} and times >= ctx.params.quality.max_attempts:
             experts[item] = f"no label after {times} purchases"
-        elif item in doubted and _repeated(d) and (d.verdict.confidence or 0.0) < ctx.params.quality.confident:
+        elif item in doubted and _repeated(d) and _thin(d, ctx.params.quality.confident):
             experts[item] = f"asked again, the same answer; the model is confident of {doubted[item]}"
     return experts
+
+
+def _thin(d: Decision, confident: float) -> bool:
+    """Whether a label stands on no more than two answers, or is not sure: many who agree against a model are right."""
+    return d.verdict.n_annotations <= 2 or (d.verdict.confidence or 0.0) < confident
 
 
 def _repeated(d: Decision) -> bool:

@@ -18,6 +18,7 @@ from tailfirst.config import Quality
 from tailfirst.context import Context, set_caps
 from tailfirst.errors import CheckFailed, UserError
 from tailfirst.items import Items, load_items
+from tailfirst.labeling._prelabels import chosen
 from tailfirst.labeling._round import slots
 from tailfirst.labeling.fold import sealed_folders
 from tailfirst.labeling.keys import payload_sha256, submission_key
@@ -170,6 +171,8 @@ def _task(ctx: Context, row: Mapping[str, Any], round_no: int, slot: int) -> New
         ctx.campaign, ctx.task.ontology_version, digest, purpose, attempt, slot,
         ctx.vendor.capabilities().key_max_chars,
     )  # fmt: skip
+    able = ctx.vendor.capabilities().prelabels
+    prelabel = chosen(key, purpose, row["predicted"], ctx.params.quality) if able else None
     return NewTask(
         key=key,
         item_id=row["item_id"],
@@ -181,7 +184,7 @@ def _task(ctx: Context, row: Mapping[str, Any], round_no: int, slot: int) -> New
         inclusion_probability=row["inclusion_probability"],
         strategy=row["strategy"],
         why=row["reason"],
-        payload_sha256=payload_sha256(row["item_id"], digest, purpose, attempt, slot),
+        payload_sha256=payload_sha256(row["item_id"], digest, purpose, attempt, slot, prelabel),
         parent_key=parent,
     )
 

@@ -58,6 +58,7 @@ class Quality:
     experts: int
     suspects: int
     warning: str
+    anchoring: tuple[Interval | None, Interval | None] | None  # agreement with the model's guess: shown, blind
 
 
 def read(folder: Path) -> Quality | None:
@@ -84,6 +85,7 @@ def read(folder: Path) -> Quality | None:
         experts=len(value["experts"]),
         suspects=len(value["suspects"]),
         warning=value["gold_leak"],
+        anchoring=_anchoring(value.get("anchoring")),
     )
 
 
@@ -99,6 +101,10 @@ def _person(row: Mapping[str, Any]) -> OnGold:
 
 def _interval(value: Mapping[str, float] | None) -> Interval | None:
     return None if value is None else Interval(value["value"], value["low"], value["high"])
+
+
+def _anchoring(value: Mapping[str, Any] | None) -> tuple[Interval | None, Interval | None] | None:
+    return None if value is None else (_interval(value["shown"]), _interval(value["blind"]))
 
 
 def _pair(row: Mapping[str, Any], ambiguous: tuple[tuple[str, str], ...]) -> Pair:
