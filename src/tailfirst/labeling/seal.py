@@ -81,6 +81,7 @@ def _close(ctx: Context, row: RoundRow, lease: LeaseRow) -> Harvest:
     for late in {d.late_for_round for d in found.decisions if d.late_for_round is not None}:
         validate(ctx, ctx.ledger.rounds.get(ctx.campaign, late))
     _settle_states(ctx, row, found)
+    _reject(ctx, row, found)
     ctx.ledger.money.release_round(ctx.campaign, row.round_no, ctx.now())
     own = label_table(ctx, row, [d for d in found.decisions if d.late_for_round is None])
     if own.num_rows:
@@ -151,6 +152,17 @@ def endings(decision: Decision, state: str) -> list[tuple[str, str, str]]:
     if verdict.kind == "LABEL":
         return [(state, "ACCEPTED", "")]
     return [(state, "CLOSED_UNLABELED", verdict.reason)]
+
+
+def _reject(ctx: Context, row: RoundRow, found: Harvest) -> None:
+    """Tell the vendor which answers are thrown away, once per task, and book what it gives back for them."""
+    lost = [t for d in found.decisions if d.reworked for t in d.tasks if t.round_no == row.round_no]
+    if not lost or not ctx.vendor.capabilities().review:
+        return
+    for task in sorted(lost, key=lambda t: t.key):
+        ref = TaskRef(SubmissionKey(task.key), task.vendor_task_id or "", task.payload_sha256, None)
+        ctx.vendor.review(ref, "REJECT", THROWN_AWAY, f"reject-{task.key}")
+    account(ctx, row)
 
 
 def _supersede(ctx: Context, row: RoundRow, found: Harvest) -> None:

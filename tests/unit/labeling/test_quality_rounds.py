@@ -133,6 +133,23 @@ def test_rework_goes_first_in_the_next_round(world: Any, runner: Any) -> None:
     assert History.of([world.ws.sealed(n) for n in (1, 2)]).again == {}
 
 
+def test_a_vendor_that_takes_reviews_gives_the_money_back(world: Any, runner: Any) -> None:
+    gold, train = world.pool()[:12], world.pool()[12:20]
+    name_gold(world, gold)
+    world.quality.update(min_gold_accuracy=0.7, min_gold_answers=3)
+    world.vendor.update(annotators=MIXED, review=True)
+    batch(world, GOLD=gold, TRAIN=train)
+    with world.context() as ctx:
+        runner(ctx)
+        lost = {t.key for t in ctx.ledger.tasks.list("tiny", 1) if t.state == "REWORK"}
+        lines = ctx.ledger.money.lines("tiny")
+        back = {line.key: line.amount_micros for line in lines if line.kind == "ADJUSTED"}
+        assert back == dict.fromkeys(lost, -40_000)
+        spent = 20 * 40_000 - 40_000 * len(lost)
+        assert ctx.ledger.money.status("tiny").accrued == spent == sum(c.amount_micros for c in world.book.charges())
+    assert json.loads((world.ws.sealed(1) / "round.json").read_text())["cost_micros"] == spent
+
+
 def test_second_opinions_change_a_label_and_the_old_one_stays_in_its_folder(world: Any, runner: Any) -> None:
     item, other = world.pool()[:2]
     world.vendor["annotators"] = [{"id": "b", "skill": 0.0}]
