@@ -19,6 +19,7 @@ from tailfirst.commands.gold import gold
 from tailfirst.commands.lineage import lineage
 from tailfirst.commands.plan import plan
 from tailfirst.commands.report import report
+from tailfirst.commands.serve import serve
 from tailfirst.commands.status import status
 from tailfirst.commands.take_down import take_down
 from tailfirst.errors import TailfirstError, UserError
@@ -72,6 +73,7 @@ for _function, _panel in (
     (acts.resume, "act"),
     (acts.replay, "act"),
     (take_down, "act"),
+    (serve, "act"),
     (backup, "act"),
 ):
     app.command(rich_help_panel=PANELS[_panel])(_function)

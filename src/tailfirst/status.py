@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from tailfirst import advance
+from tailfirst.alarms import reminder
 from tailfirst.context import Context, micros
 from tailfirst.contracts import Interval
 from tailfirst.labeling.fold import sealed_folders
-from tailfirst.ledger.records import MoneyStatus, RoundRow
+from tailfirst.ledger.records import InboxStatus, MissRate, MoneyStatus, RoundRow
 from tailfirst.report import quality
 from tailfirst.report.history import State, history
 from tailfirst.report.measures import NAMES
 from tailfirst.rounds import Step, StepKind
+from tailfirst.telling import misses
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,9 @@ class Standing:
     chosen: str | None
     values: Mapping[str, Interval]  # last measures of the chosen candidate
     measured_after: int  # rounds behind those measures
+    sla_reminder: str | None  # from half of the SLA on
+    inbox: InboxStatus
+    misses: MissRate | None  # what webhooks announced in 24 hours; None = the vendor sends none
     doubts: tuple[str, ...] = ()  # about the answers of the newest sealed round, a sentence each
 
     @property
@@ -63,6 +68,9 @@ def standing(ctx: Context) -> Standing:
         values=last.best.values if last.best else {},
         measured_after=_measured_after(last, row),
         doubts=_doubts(ctx),
+        sla_reminder=reminder(seen, advance.policy(ctx)),
+        inbox=ctx.ledger.inbox.status(ctx.campaign),
+        misses=misses(ctx),
     )
 
 
@@ -111,6 +119,13 @@ def as_data(found: Standing) -> dict[str, Any]:
         "kill_switch": found.kill_switch,
         "tasks": dict(found.counts),
         "sla_at": found.sla_at.isoformat() if found.sla_at else None,
+        "sla_reminder": found.sla_reminder,
+        "webhooks": {
+            "waiting": found.inbox.waiting,
+            "parked": found.inbox.parked,
+            "repeats": found.inbox.repeats,
+            "miss_rate": found.misses.rate if found.misses else None,
+        },
         "sealed_rounds": found.sealed_rounds,
         "money": {
             "currency": found.money.currency,

@@ -33,12 +33,19 @@ def show(found: "Standing") -> None:
     console.print(f"[bold]{escape(found.campaign)}[/bold]: {where}, {found.sealed_rounds} sealed")
     color = "yellow" if found.waits else "green"
     console.print(f"next: [{color}]{found.step.kind.value}[/{color}], {escape(found.step.why)}", soft_wrap=True)
+    if found.sla_reminder:
+        console.print(f"[yellow]{escape(found.sla_reminder)}[/yellow]", soft_wrap=True)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for state, count in found.counts.items():
         table.add_row("tasks", state.lower().replace("_", " "), str(count))
     cash = found.money
     for name, amount in (("spent", cash.accrued), ("reserved", cash.reserved), ("left", cash.left)):
         table.add_row("money", name, money(amount, cash.currency))
+    if found.misses is not None:
+        for name, number in (("waiting", found.inbox.waiting), ("parked", found.inbox.parked)):
+            table.add_row("webhooks", name, str(number))
+        rate = "no results yet" if found.misses.rate is None else f"{found.misses.rate:.0%} of {found.misses.found}"
+        table.add_row("webhooks", "missed in 24 h", rate)
     table.add_row("labels", "may train", str(found.n_labels))
     for name, value in found.values.items():
         table.add_row(f"{found.chosen}", name.replace("_", " "), measured(value))

@@ -23,6 +23,7 @@ def collect(ctx: Context) -> str:
         VendorError: The vendor cannot be reached or refuses; what was stored stays.
     """
     row = current(ctx)
+    hints = ctx.ledger.inbox.waiting(ctx.campaign)
     nothing = idle(row, "collect", *COLLECTABLE)
     if nothing:
         return nothing
@@ -36,6 +37,7 @@ def collect(ctx: Context) -> str:
     dispute = account(ctx, row)
     state = _progress(ctx)
     _move(ctx, refresh(ctx, row), state)
+    ctx.ledger.inbox.take(hints, ctx.now())
     parts = [
         f"{new} new deliveries, {done.parsed} read",
         f"{done.quarantined} quarantined" if done.quarantined else "",

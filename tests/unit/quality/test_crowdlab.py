@@ -48,6 +48,16 @@ def test_five_rows_by_hand():
     assert crowdlab(answers, probs).confidence[2] == pytest.approx(third)
 
 
+def test_who_shares_no_item_counts_as_the_mean_of_the_others():
+    """p and q agree on two a and two b of five items, r is alone: peers 4/5, error of always naming a 2/5: 1/2 each."""
+    items = [("1", "aa"), ("2", "aa"), ("3", "bb"), ("4", "bb"), ("5", "ab")]
+    rows = [(item, who, label) for item, pair in items for who, label in zip("pq", pair, strict=True)]
+    answers = Answers.build([*rows, ("6", "r", "a")], "ab")
+    probs = np.array([[0.6, 0.4]] * 6)
+    np.testing.assert_allclose(weighted(answers, probs).annotator_weights, [0.5] * 3)
+    assert np.isnan(crowdlab(answers, probs).annotator_quality).tolist() == [False, False, True]
+
+
 def test_five_rows_active_by_hand():
     answers, probs = five()
     found = weighted(answers, probs)

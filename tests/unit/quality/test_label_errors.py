@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailfirst.quality.label_errors import (
+    confident_classes,
     confident_joint,
     issues,
     label_quality,
@@ -80,6 +81,13 @@ def test_planted_flips_come_first(score):
     place[order] = np.arange(len(order))
     wins = (place[flipped][:, None] < place[~flipped][None, :]).mean()
     assert wins > 0.9
+
+
+def test_of_several_confident_classes_the_likeliest_counts():
+    """Thresholds a 0.4, b 0.3: the first row reaches both and is of b, the likelier."""
+    labels, probs = np.array([0, 1]), np.array([[0.4, 0.6], [0.7, 0.3]])
+    np.testing.assert_allclose(thresholds(labels, probs), [0.4, 0.3])
+    assert confident_classes(labels, probs).tolist() == [1, 0]
 
 
 def test_a_class_without_labels_is_never_confident():
