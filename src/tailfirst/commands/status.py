@@ -52,6 +52,8 @@ def show(found: "Standing") -> None:
     for name, value in found.values.items():
         table.add_row(f"{found.chosen}", name.replace("_", " "), measured(value))
     console.print(table)
+    for doubt in found.doubts:
+        console.print(f"[yellow]quality:[/yellow] {escape(doubt)}", soft_wrap=True)
     if found.values:
         after = f"round {found.measured_after}" if found.measured_after else "no round"
         console.print(f"[dim]measured after {after}; with bootstrap intervals[/dim]")

@@ -7,7 +7,7 @@ from tailfirst.context import Context
 from tailfirst.errors import ConfigError, UserError
 from tailfirst.labeling._capabilities import switched_off
 from tailfirst.labeling._guard import guarded
-from tailfirst.labeling._round import current, idle, in_units, order_spec, project
+from tailfirst.labeling._round import current, idle, in_units, order_spec, project, slots
 from tailfirst.ledger.records import RoundRow, TaskRow
 from tailfirst.port import Money, Quote
 
@@ -88,7 +88,7 @@ def _sum(parts: dict[str, Quote]) -> Quote:
 
 def _check_capabilities(ctx: Context) -> None:
     offered = ctx.vendor.capabilities()
-    if ctx.params.round.overlap > offered.overlap_max:
+    if len(slots(ctx)) == 1 and ctx.params.round.overlap > offered.overlap_max:
         raise ConfigError(
             f"round.overlap is {ctx.params.round.overlap}; vendor {ctx.vendor.name} gives at most "
             f"{offered.overlap_max} answers per item"
