@@ -110,6 +110,7 @@ class Money(Section):
     auto_approve: Decimal = Field(Decimal(0), ge=0)  # a quote up to this is approved by rule
     cap_round: Decimal = Field(Decimal(100), gt=0)
     cap_campaign: Decimal = Field(Decimal(1000), gt=0)
+    cap_month: Decimal | None = Field(None, gt=0)  # per calendar month (UTC); null = no such cap
 
 
 class Stopping(Section):

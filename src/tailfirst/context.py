@@ -130,10 +130,12 @@ def micros(amount: Decimal) -> int:
 
 
 def set_caps(ledger: Ledger, params: Params) -> None:
-    """Make the ledger's cap that of params.yaml; below what is committed already it becomes exactly that."""
+    """Make the ledger's caps those of params.yaml; below what is committed already a cap becomes exactly that."""
     name, wanted = params.campaign.name, micros(params.money.cap_campaign)
-    if ledger.money.status(name).cap != wanted:
-        ledger.money.caps(name, wanted, params.money.currency)
+    month = None if params.money.cap_month is None else micros(params.money.cap_month)
+    there = ledger.money.status(name)
+    if (there.cap, there.cap_month) != (wanted, month):
+        ledger.money.caps(name, wanted, params.money.currency, cap_month=month)
 
 
 def open_context(

@@ -54,6 +54,7 @@ class RoundView:
     target_reached: bool
     kill_switch: bool
     opened_at: datetime | None = None  # when the order was complete; the SLA's start
+    month_left_micros: int | None = None  # of the cap of this calendar month (UTC); None = no such cap
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,10 @@ def _approve(view: RoundView, policy: Policy) -> Step:
     if view.quote_micros > view.left_micros:
         left = money(view.left_micros, view.currency)
         return _step(view, StepKind.WAIT, f"{by_hand}; the campaign has {left} left, so part of it stays unbought")
+    if view.month_left_micros is not None and view.quote_micros > view.month_left_micros:
+        left = money(view.month_left_micros, view.currency)
+        part = "so part of it stays unbought; or wait for the next month (UTC)"
+        return _step(view, StepKind.WAIT, f"{by_hand}; this month's cap leaves {left}, {part}")
     if view.quote_micros > policy.auto_approve_micros:
         limit = money(policy.auto_approve_micros, view.currency)
         return _step(view, StepKind.WAIT, f"{by_hand} (only up to {limit} is approved by rule)")

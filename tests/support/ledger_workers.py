@@ -33,7 +33,7 @@ def race(act: str, url: str, number: int) -> list[str]:
 def reserve_80(ledger: Ledger, _: int) -> str:
     try:
         with ledger.database.write() as connection:
-            reserve(connection, round_row(connection, "c", 1), 80, 10**9)
+            reserve(connection, round_row(connection, "c", 1), 80, 10**9, AT)
     except OverCap:
         return "over"
     return "won"

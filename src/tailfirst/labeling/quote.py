@@ -5,12 +5,17 @@ from collections import Counter
 from tailfirst.context import Context
 from tailfirst.errors import ConfigError, UserError
 from tailfirst.labeling._round import current, idle, in_units, order_spec, project
+from tailfirst.labeling.abort import abort
 from tailfirst.ledger.records import RoundRow
 from tailfirst.port import Money, Quote
+
+NOTHING_LEFT = "every item was taken down before anything was ordered"
 
 
 def quote(ctx: Context) -> str:
     """Price every labeling task of the round; also a quote that ran out is asked for again.
+
+    A round whose items were all taken down has nothing to price: it ends, and the next batch can be planned.
 
     Raises:
         ConfigError: The vendor cannot do what params.yaml asks, or prices in another currency.
@@ -24,6 +29,8 @@ def quote(ctx: Context) -> str:
         return f"round {row.round_no} has a quote until {row.quote_valid_until:%Y-%m-%d %H:%M} UTC: {row.quote_basis}"
     _check_capabilities(ctx)
     tasks = [task for task in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if task.state != "DROPPED"]
+    if not tasks:
+        return f"{abort(ctx, ctx.worker, NOTHING_LEFT)} ({NOTHING_LEFT})"
     parts = _quotes(ctx, row, Counter(task.purpose for task in tasks))
     whole = _sum(parts)
     prices = {task.key: parts[task.purpose].per_task.micros for task in tasks}

@@ -3,12 +3,14 @@
 from tailfirst.ledger.ledger import Ledger
 from tailfirst.ledger.records import (
     AnnotationRow,
+    ApprovalRow,
     CheckRow,
     CostRow,
     DeliveryRow,
     EventRow,
     LeaseRow,
     MoneyStatus,
+    MonthRow,
     NewTask,
     RoundRow,
     TaskRow,
@@ -16,6 +18,7 @@ from tailfirst.ledger.records import (
 
 __all__ = [
     "AnnotationRow",
+    "ApprovalRow",
     "CheckRow",
     "CostRow",
     "DeliveryRow",
@@ -23,6 +26,7 @@ __all__ = [
     "LeaseRow",
     "Ledger",
     "MoneyStatus",
+    "MonthRow",
     "NewTask",
     "RoundRow",
     "TaskRow",

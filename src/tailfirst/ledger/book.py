@@ -36,7 +36,7 @@ class Book:
     """What the ledger knows about a round's money before the lines come."""
 
     currency: str | None
-    pots: tuple[Pot, Pot]  # of the campaign, of the round
+    pots: tuple[Pot, ...]  # of the campaign, of the round, of the round's month
     reserved: Mapping[str, int]  # key -> reserved micros, in buying order; every key of the round
     charged: Mapping[Charge, int]  # amount so far
     lines: Mapping[str, CostLine]  # by line id, those of the campaign that the new ones name
@@ -111,7 +111,7 @@ class _Work:
         if not all(pot.fits(freed, charge) for pot in self.pots):
             self.over_cap.append(f"{line.line_id}: {charge} micros for {line.key or 'the batch'}, {freed} reserved")
             return
-        self.pots = (self.pots[0].after(freed, charge), self.pots[1].after(freed, charge))
+        self.pots = tuple(pot.after(freed, charge) for pot in self.pots)
         for key, amount in taken.items():
             self.reserved[key] -= amount
             self.freed[key] = self.freed.get(key, 0) + amount

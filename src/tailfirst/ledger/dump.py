@@ -8,12 +8,23 @@ from sqlalchemy import Connection, Select, select
 
 from tailfirst.artifacts import canonical_json
 from tailfirst.ledger.engine import Database
-from tailfirst.ledger.tables import AnnotationRecord, Budget, Cost, Delivery, Round, Task
+from tailfirst.ledger.tables import AnnotationRecord, Approval, Budget, Cost, Delivery, Month, Round, Task
 from tailfirst.ledger.types import Base
 
 # No wall-clock times, no fencing tokens, no ids that a vendor or a database hands out. Events are left out because a
 # crash adds a detour (OUTBOX > UNKNOWN > SUBMITTED); the states are their fold.
-BUDGET = ("cap", "reserved", "accrued", "currency", "kill_switch")
+BUDGET = ("cap", "reserved", "accrued", "currency", "kill_switch", "cap_month")
+MONTH = ("cap", "reserved", "accrued")
+APPROVAL = (
+    "round_no",
+    "approved_by",
+    "cap_micros",
+    "quote_micros",
+    "currency",
+    "quote_basis",
+    "n_quoted",
+    "n_approved",
+)
 ROUND = (
     *("round_no", "state", "pause_reason", "batch_sha256", "n_tasks", "quote_micros", "currency", "cap_micros"),
     *("approved_by", "vendor", "reserved", "accrued"),
@@ -33,6 +44,8 @@ def export(database: Database, campaign: str) -> dict[str, Any]:
     with database.read() as connection:
         return {
             "budget": _rows(connection, _columns(Budget, BUDGET).where(Budget.campaign == campaign)),
+            "months": _rows(connection, _columns(Month, MONTH).where(Month.campaign == campaign)),
+            "approvals": _rows(connection, _columns(Approval, APPROVAL).where(Approval.campaign == campaign)),
             "rounds": _rows(connection, _columns(Round, ROUND).where(Round.campaign == campaign)),
             "tasks": _rows(connection, _columns(Task, TASK).where(Task.campaign == campaign)),
             "deliveries": _rows(connection, _columns(Delivery, DELIVERY).where(Delivery.campaign == campaign)),

@@ -1,4 +1,7 @@
-"""Money: caps, reservations, cost lines, the kill switch. Amounts are integer micros of one currency per campaign."""
+"""Money: caps, reservations, cost lines, the kill switch. Amounts are integer micros of one currency per campaign.
+
+Three caps hold at every moment: the campaign's, the calendar month's (optional) and the round's.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,13 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from tailfirst.errors import Conflict, LedgerError, OverCap
-from tailfirst.ledger import outbox
+from tailfirst.ledger import months, outbox
 from tailfirst.ledger.book import CHARGES, Book, Charge, Pot, Settled, settle
 from tailfirst.ledger.engine import Database
 from tailfirst.ledger.journal import Act, append_event, lock_campaign, lock_task, record, round_row
 from tailfirst.ledger.plans import CHUNK
 from tailfirst.ledger.quotes import ranked
-from tailfirst.ledger.records import CostRow, MoneyStatus
+from tailfirst.ledger.records import CostRow, MoneyStatus, MonthRow
 from tailfirst.ledger.tables import Budget, Cost, Round, Task
 from tailfirst.port import BatchKey, CostLine, SubmissionKey
 from tailfirst.port import Money as Amount
@@ -28,30 +31,39 @@ class Money:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def caps(self, campaign: str, cap_micros: int, currency: str | None = None) -> MoneyStatus:
-        """Set the campaign's cap; call it whenever a workspace is opened, so that params.yaml decides.
+    def caps(
+        self, campaign: str, cap_micros: int, currency: str | None = None, *, cap_month: int | None = None
+    ) -> MoneyStatus:
+        """Set the caps of the campaign and of its months; call it whenever a workspace is opened: params.yaml decides.
 
         Before the first call the cap is 0: nothing can be approved or bought. A cap below what is committed becomes
-        exactly that: nothing more can be bought. Setting what is set already takes no lock.
+        exactly that: nothing more can be bought. `cap_month` None = no cap per month. Setting what is set already
+        takes no lock.
 
         Raises:
             LedgerError: The campaign counts in another currency.
         """
         there = self.status(campaign)
-        if there.cap == cap_micros and currency in {None, there.currency}:
+        if (there.cap, there.cap_month) == (cap_micros, cap_month) and currency in {None, there.currency}:
             return there
         with self._database.write() as connection:
             budget = lock_campaign(connection, campaign)
             _one_currency(campaign, budget, currency)
             cap = max(cap_micros, budget.reserved + budget.accrued)
-            values = {"cap": cap, "currency": budget.currency or currency}
+            values = {"cap": cap, "currency": budget.currency or currency, "cap_month": cap_month}
             connection.execute(update(Budget).where(Budget.campaign == campaign).values(**values))
+            months.recap(connection, campaign, cap_month)
             return _status(connection, campaign)
 
     def status(self, campaign: str) -> MoneyStatus:
         """Cap, reserved, accrued and what is left."""
         with self._database.read() as connection:
             return _status(connection, campaign)
+
+    def months(self, campaign: str) -> list[MonthRow]:
+        """The calendar months (UTC) in which something was ordered, oldest first."""
+        with self._database.read() as connection:
+            return months.listed(connection, campaign)
 
     def accrue(self, campaign: str, round_no: int, lines: Sequence[CostLine], at: datetime) -> int:
         """Store the vendor's cost lines and turn reservations into accrued money; returns how many were new.
@@ -66,8 +78,8 @@ class Money:
         with self._database.write() as connection:
             budget = lock_campaign(connection, campaign)
             row = round_row(connection, campaign, round_no)
-            settled = settle(_book(connection, budget, row, lines), lines)
-            _store(connection, row, settled, at)
+            settled = settle(_book(connection, budget, row, lines, at), lines)
+            _store(connection, row, settled, budget.cap_month, at)
         _complain(campaign, round_no, settled)
         return len(settled.new)
 
@@ -140,7 +152,7 @@ def _status(connection: Connection, campaign: str) -> MoneyStatus:
     if row is None:
         return MoneyStatus(0, 0, 0, 0, NO_CURRENCY)
     left = row.cap - row.reserved - row.accrued
-    return MoneyStatus(row.cap, row.reserved, row.accrued, left, row.currency or NO_CURRENCY)
+    return MoneyStatus(row.cap, row.reserved, row.accrued, left, row.currency or NO_CURRENCY, row.cap_month)
 
 
 def _one_currency(campaign: str, budget: Row[Any], currency: str | None) -> None:
@@ -151,7 +163,7 @@ def _one_currency(campaign: str, budget: Row[Any], currency: str | None) -> None
         )
 
 
-def _book(connection: Connection, budget: Row[Any], row: Row[Any], lines: Sequence[CostLine]) -> Book:
+def _book(connection: Connection, budget: Row[Any], row: Row[Any], lines: Sequence[CostLine], at: datetime) -> Book:
     """Gather what the decision needs, under the campaign's lock."""
     tasks = ranked(connection, row.campaign, row.round_no)
     stored = select(*Cost.__table__.c).where(Cost.campaign == row.campaign)
@@ -166,6 +178,7 @@ def _book(connection: Connection, budget: Row[Any], row: Row[Any], lines: Sequen
     pots = (
         Pot(budget.cap, budget.reserved, budget.accrued),
         Pot(row.cap_micros or 0, row.reserved, row.accrued),
+        months.pot(connection, row.campaign, row.month or months.month_of(at), budget.cap_month),
     )
     return Book(budget.currency, pots, {task.key: task.reserved for task in tasks}, charged, known)
 
@@ -175,7 +188,7 @@ def _line(cost: Row[Any]) -> CostLine:
     return CostLine(cost.line_id, key, BatchKey(""), Amount(cost.amount_micros, cost.currency), cost.at, cost.kind)
 
 
-def _store(connection: Connection, row: Row[Any], settled: Settled, at: datetime) -> None:
+def _store(connection: Connection, row: Row[Any], settled: Settled, cap_month: int | None, at: datetime) -> None:
     """Act: the conditional updates and the lines, in one transaction."""
     if not settled.new:
         return
@@ -193,6 +206,11 @@ def _store(connection: Connection, row: Row[Any], settled: Settled, at: datetime
         )
         if moved.rowcount == 0:
             raise OverCap(f"round {row.round_no} of {row.campaign!r}: the caps changed while costs were written; again")
+    month = row.month
+    if freed or settled.charged:
+        month, reached = months.charge(connection, row, (freed, settled.charged), cap_month, at)
+        if not reached:
+            raise OverCap(f"round {row.round_no} of {row.campaign!r}: {month} does not pay what its cap allows; again")
     if settled.freed:
         less = Task.reserved - bindparam("freed")
         taken = [{"of_key": key, "freed": amount} for key, amount in settled.freed.items()]
@@ -200,7 +218,9 @@ def _store(connection: Connection, row: Row[Any], settled: Settled, at: datetime
     currency = settled.new[0].amount.currency
     connection.execute(update(Budget).where(Budget.campaign == row.campaign).values(currency=currency))
     connection.execute(
-        update(Round).where(Round.campaign == row.campaign, Round.round_no == row.round_no).values(updated_at=at)
+        update(Round)
+        .where(Round.campaign == row.campaign, Round.round_no == row.round_no)
+        .values(updated_at=at, month=month)
     )
     connection.execute(insert(Cost), [_columns(row, line) for line in settled.new])
 

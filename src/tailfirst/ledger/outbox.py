@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from tailfirst.errors import Conflict, IllegalTransition, LeaseLost, LedgerError, OverCap
+from tailfirst.ledger import months
 from tailfirst.ledger.journal import Act, Shift, held, lock_campaign, move_tasks
 from tailfirst.ledger.leases import hold_lease
 from tailfirst.ledger.plans import CHUNK
@@ -34,8 +35,8 @@ def fill(connection: Connection, row: Row[Any], budget: Row[Any], cap: int, leas
     tasks = ranked(connection, row.campaign, row.round_no)
     approved = [task for task in tasks if task.state == "APPROVED"]
     if approved:
-        _may_buy(row, budget)
-        reserve(connection, row, sum(task.price_micros for task in approved), cap)
+        _may_buy(row, budget, act.at)
+        reserve(connection, row, sum(task.price_micros for task in approved), cap, act.at)
     connection.execute(
         update(Round)
         .where(Round.campaign == row.campaign, Round.round_no == row.round_no)
@@ -52,17 +53,26 @@ def fill(connection: Connection, row: Row[Any], budget: Row[Any], cap: int, leas
     return len(approved)
 
 
-def _may_buy(row: Row[Any], budget: Row[Any]) -> None:
+def _may_buy(row: Row[Any], budget: Row[Any], at: datetime) -> None:
     if budget.kill_switch:
         raise LedgerError(f"the kill switch of {row.campaign!r} is on: nothing is bought until it is turned off")
     if row.state not in SENDING:
         raise IllegalTransition(
             f"round {row.round_no} of {row.campaign!r} is {row.state}: an order is filled while {' or '.join(SENDING)}"
         )
+    if row.state == "APPROVED" and row.quote_valid_until is not None and at > row.quote_valid_until:
+        raise LedgerError(
+            f"the approved quote of round {row.round_no} of {row.campaign!r} ended at "
+            f"{row.quote_valid_until:%Y-%m-%d %H:%M} UTC and nothing was ordered yet; a new quote needs a new approval"
+        )
 
 
-def reserve(connection: Connection, row: Row[Any], amount: int, cap: int) -> None:
-    """One conditional UPDATE per cap decides; a sum that was read before could be old (trap L5)."""
+def reserve(connection: Connection, row: Row[Any], amount: int, cap: int, at: datetime) -> None:
+    """One conditional UPDATE per cap decides; a sum that was read before could be old (trap L5).
+
+    Raises:
+        OverCap: The campaign's, the month's or the round's cap does not reach; nothing was reserved.
+    """
     of_campaign = connection.execute(
         update(Budget)
         .where(Budget.campaign == row.campaign, Budget.reserved + Budget.accrued + amount <= Budget.cap)
@@ -71,12 +81,14 @@ def reserve(connection: Connection, row: Row[Any], amount: int, cap: int) -> Non
     )
     if of_campaign.rowcount == 0:
         raise OverCap(_too_little(connection, row, amount))
+    cap_month = connection.scalar(select(Budget.cap_month).where(Budget.campaign == row.campaign))
+    month = months.reserve(connection, row, amount, cap_month, at)
     committed = Round.reserved + Round.accrued + amount
     of_round = connection.execute(
         update(Round)
         .where(Round.campaign == row.campaign, Round.round_no == row.round_no)
         .where(committed <= Round.cap_micros, committed <= cap)
-        .values(reserved=Round.reserved + amount)
+        .values(reserved=Round.reserved + amount, month=month)
     )
     if of_round.rowcount == 0:
         raise OverCap(
@@ -208,6 +220,7 @@ def release(connection: Connection, task: Row[Any]) -> None:
     connection.execute(
         update(Budget).where(Budget.campaign == task.campaign).values(reserved=Budget.reserved - task.reserved)
     )
+    months.give_back(connection, task.campaign, task.round_no, task.reserved)
 
 
 def _set(connection: Connection, rows: Sequence[dict[str, Any]], column: str) -> None:

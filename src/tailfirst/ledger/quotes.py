@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from tailfirst.errors import IllegalTransition, LedgerError, OverCap
+from tailfirst.ledger import approvals, months
 from tailfirst.ledger.journal import Act, Shift, move_round, move_tasks, round_row
 from tailfirst.ledger.tables import Budget, Task
 from tailfirst.port import Quote
@@ -43,7 +44,7 @@ def record_quote(
 
 
 def approve(connection: Connection, row: Row[Any], budget: Row[Any], cap_micros: int, act: Act) -> None:
-    """Round APPROVED; tasks APPROVED in rank order while the money lasts."""
+    """Round APPROVED; tasks APPROVED in rank order while the approval's, the campaign's and the month's money lasts."""
     if row.state == "APPROVED" and row.cap_micros == cap_micros:
         return
     if row.quote_valid_until is not None and act.at > row.quote_valid_until:
@@ -52,23 +53,35 @@ def approve(connection: Connection, row: Row[Any], budget: Row[Any], cap_micros:
             "(the next `tailfirst` step does) and approve that"
         )
     priced = [task for task in ranked(connection, row.campaign, row.round_no) if task.state == "PRICED"]
-    left = budget.cap - budget.reserved - budget.accrued
-    reach = affordable([task.price_micros for task in priced], min(cap_micros, left))
+    limits = _limits(connection, row, budget, cap_micros, act)
+    reach = affordable([task.price_micros for task in priced], min(limits.values()))
+    said = ", ".join(f"{what} {micros}" for what, micros in limits.items())
     if priced and reach == 0:
         raise OverCap(
             f"round {row.round_no} of {row.campaign!r}: the first of {len(priced)} tasks costs "
-            f"{priced[0].price_micros} micros; the approval allows {cap_micros}, the campaign has {left} of its cap "
-            f"{budget.cap} left; raise money.cap_campaign or approve more"
+            f"{priced[0].price_micros} micros; there are: {said}; approve more, raise money.cap_campaign or "
+            "money.cap_month, or wait for the next month (UTC)"
         )
     note = f"cap {cap_micros} micros: {reach} of {len(priced)} tasks"
     values = {"cap_micros": cap_micros, "approved_by": act.actor, "approved_at": act.at}
     states = (row.state, "APPROVED")
     if not move_round(connection, row.campaign, row.round_no, states, Act(act.at, act.actor, note), **values):
         raise IllegalTransition(f"round {row.round_no} of {row.campaign!r} is no longer {row.state}; read it again")
-    over = f"the approved {min(cap_micros, left)} micros do not reach this far"
+    approvals.keep(connection, row, cap_micros, (len(priced), reach), act)
+    over = f"the approved {min(limits.values())} micros do not reach this far ({said})"
     shifts = [Shift(task, "APPROVED") for task in priced[:reach]]
     shifts += [Shift(task, "OVER_BUDGET", over, {"reason": over}) for task in priced[reach:]]
     move_tasks(connection, shifts, act)
+
+
+def _limits(connection: Connection, row: Row[Any], budget: Row[Any], cap_micros: int, act: Act) -> dict[str, int]:
+    """What may be spent, in micros, by who says so."""
+    limits = {"approved": cap_micros, "left of the campaign's cap": budget.cap - budget.reserved - budget.accrued}
+    if budget.cap_month is not None:
+        month = row.month or months.month_of(act.at)
+        there = months.pot(connection, row.campaign, month, budget.cap_month)
+        limits[f"left of the cap of {month}"] = there.cap - there.reserved - there.accrued
+    return limits
 
 
 def affordable(prices: Sequence[int], money: int) -> int:

@@ -168,6 +168,33 @@ class CheckRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """One approval; append-only. It holds for the quote that it names and ends with it."""
+
+    round_no: int
+    approved_by: str
+    approved_at: datetime
+    cap_micros: int
+    quote_id: str  # hash of total, currency, basis and validity: a changed price is another quote
+    quote_micros: int
+    currency: str
+    quote_basis: str
+    quote_valid_until: datetime
+    n_quoted: int  # tasks that had a price
+    n_approved: int  # of those, how many the money reached
+
+
+@dataclass(frozen=True, slots=True)
+class MonthRow:
+    """A campaign's money in one calendar month (UTC)."""
+
+    month: str  # "2026-03"
+    cap: int | None  # None = no cap per month
+    reserved: int
+    accrued: int
+
+
+@dataclass(frozen=True, slots=True)
 class MoneyStatus:
     """Where a campaign's money is; reserved + accrued never exceed the cap."""
 
@@ -176,3 +203,4 @@ class MoneyStatus:
     accrued: int
     left: int  # cap - reserved - accrued
     currency: str  # "XXX" = none yet
+    cap_month: int | None = None  # of every calendar month; None = no such cap

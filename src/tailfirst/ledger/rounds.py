@@ -4,18 +4,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from tailfirst.errors import Conflict, LedgerError
-from tailfirst.ledger import quotes, transitions
+from tailfirst.ledger import approvals, months, quotes, transitions
 from tailfirst.ledger.engine import Database
 from tailfirst.ledger.journal import Act, append_event, lock_campaign, move_round, record, round_row
 from tailfirst.ledger.plans import insert_tasks
-from tailfirst.ledger.records import EventRow, NewTask, RoundRow
+from tailfirst.ledger.records import ApprovalRow, EventRow, NewTask, RoundRow
 from tailfirst.ledger.tables import Budget, Event, Round, Task
 from tailfirst.port import Quote
 from tailfirst.rounds import RoundView
 
+SPENDING = ("SUBMITTING", "OPEN", "COLLECTING", "CLOSING")
 FREE_COLUMNS = ("vendor", "vendor_batch_id", "cursor", "opened_at", "sla_at", "sealed_sha256")
 
 
@@ -146,7 +147,7 @@ class Rounds:
     def approve(self, campaign: str, round_no: int, cap_micros: int, by: str, at: datetime) -> RoundRow:
         """Approve spending up to `cap_micros`: tasks APPROVED in rank order while it lasts, the rest OVER_BUDGET.
 
-        The campaign's money left counts too. Repeating it with the same cap changes nothing.
+        The money left of the campaign's and the month's cap counts too. Repeating it with the same cap changes nothing.
 
         Raises:
             IllegalTransition: The round is not QUOTED.
@@ -158,6 +159,11 @@ class Rounds:
             row = round_row(connection, campaign, round_no, hold=True)
             quotes.approve(connection, row, budget, cap_micros, Act(at, by))
             return record(RoundRow, round_row(connection, campaign, round_no))
+
+    def approvals(self, campaign: str, round_no: int | None = None) -> list[ApprovalRow]:
+        """Who approved what, oldest first; an approval that a new quote took back stays in the list."""
+        with self._database.read() as connection:
+            return approvals.listed(connection, campaign, round_no)
 
     def events(self, campaign: str, round_no: int | None = None) -> list[EventRow]:
         """The history, oldest first: of one round and its tasks, or of the whole campaign."""
@@ -200,7 +206,17 @@ class Rounds:
                 target_reached=target_reached,
                 kill_switch=bool(budget and budget.kill_switch),
                 opened_at=row.opened_at if row else None,
+                month_left_micros=_month_left(connection, budget, row, now),
             )
+
+
+def _month_left(connection: Connection, budget: Row[Any] | None, row: Row[Any] | None, now: datetime) -> int | None:
+    """What the cap of the round's month leaves, before an order that of this month; None = no such cap."""
+    if budget is None or budget.cap_month is None:
+        return None
+    month = row.month if row is not None and row.month and row.state in SPENDING else months.month_of(now)
+    there = months.pot(connection, budget.campaign, month, budget.cap_month)
+    return there.cap - there.reserved - there.accrued
 
 
 def _of(campaign: str, round_no: int) -> Any:

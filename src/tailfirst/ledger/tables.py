@@ -1,6 +1,6 @@
 """The ledger's tables. Guards are constraints: keys, foreign keys, checks on states and on money.
 
-Only `events` and `cost_lines` tell history; both are append-only and no code updates or deletes their rows.
+`events`, `cost_lines` and `approvals` tell history; they are append-only and no code updates or deletes their rows.
 """
 
 from datetime import datetime
@@ -39,6 +39,47 @@ class Budget(Base):
     accrued: Mapped[int]
     currency: Mapped[str | None]
     kill_switch: Mapped[bool]
+    cap_month: Mapped[int | None]  # per calendar month; None = no such cap
+
+
+class Month(Base):
+    """A campaign's money in one calendar month (UTC), counted where a round's order was first reserved."""
+
+    __tablename__ = "months"
+    __table_args__ = (
+        CheckConstraint("reserved >= 0 AND accrued >= 0", name="signs"),
+        CheckConstraint("reserved + accrued <= cap", name="cap"),  # no cap: NULL, which every CHECK lets pass
+    )
+
+    campaign: Mapped[str] = mapped_column(primary_key=True)
+    month: Mapped[str] = mapped_column(primary_key=True)  # "2026-03"
+    cap: Mapped[int | None]
+    reserved: Mapped[int]
+    accrued: Mapped[int]
+
+
+class Approval(Base):
+    """Somebody (or a rule) allowed a round to cost up to a cap; append-only, also when a new quote takes it back."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (
+        ForeignKeyConstraint(["campaign", "round_no"], ["rounds.campaign", "rounds.round_no"]),
+        Index(None, "campaign", "round_no"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    campaign: Mapped[str]
+    round_no: Mapped[int]
+    approved_by: Mapped[str]
+    approved_at: Mapped[datetime]
+    cap_micros: Mapped[int]
+    quote_id: Mapped[str]
+    quote_micros: Mapped[int]
+    currency: Mapped[str]
+    quote_basis: Mapped[str]
+    quote_valid_until: Mapped[datetime]
+    n_quoted: Mapped[int]
+    n_approved: Mapped[int]
 
 
 class Round(Base):
@@ -76,6 +117,7 @@ class Round(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     plan_json: Mapped[str | None]
+    month: Mapped[str | None]  # in which its money counts, "2026-03"; None = nothing was ordered yet
 
 
 class Task(Base):

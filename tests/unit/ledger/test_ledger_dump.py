@@ -29,7 +29,8 @@ def test_the_dump_is_plain_json(ledger: Ledger) -> None:
     dump = ledger.export("c")
     assert json.loads(json.dumps(dump)).keys() == dump.keys()
     assert {name: len(rows) for name, rows in dump.items()} == {
-        "budget": 1, "rounds": 1, "tasks": 2, "deliveries": 1, "annotations": 1, "costs": 1,
+        "budget": 1, "months": 1, "approvals": 1, "rounds": 1, "tasks": 2, "deliveries": 1, "annotations": 1,
+        "costs": 1,
     }  # fmt: skip
     words = json.dumps(dump)
     assert "2025-" not in words

@@ -10,17 +10,18 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from tailfirst.errors import UserError
-from tailfirst.ledger import Ledger, migrate
+from tailfirst.ledger import Ledger, MonthRow, migrate
 from tailfirst.ledger.engine import Database
 from tailfirst.ledger.tables import Budget
-from tests.support.ledgers import submitted
+from tests.support.ledgers import AT, line, submitted
 
+KNOWN = migrate.revisions()  # newest first
 ADDS_A_COLUMN = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "{head}"
 
 
 def upgrade():
@@ -39,7 +40,7 @@ def downgrade():
 
 @pytest.fixture
 def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for a revision 0002 that the program then knows."""
+    """A folder for a revision 9999, after the newest one, that the program then knows."""
     folder = tmp_path / "versions"
     folder.mkdir()
     plain = migrate.config
@@ -51,7 +52,7 @@ def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return made
 
     monkeypatch.setattr(migrate, "config", config)
-    monkeypatch.setattr(migrate, "revisions", lambda: ("0002", "0001"))
+    monkeypatch.setattr(migrate, "revisions", lambda: ("9999", *KNOWN))
     return folder
 
 
@@ -105,17 +106,17 @@ def test_down_and_up_on_a_filled_ledger(new_url: str) -> None:
 def test_a_later_migration_keeps_the_rows(new_url: str, next_revision: Path) -> None:
     """Trap L6: SQLite rebuilds the table, whose children point at it all the while."""
     database = Database(new_url)
-    migrate.upgrade(database, "0001")
+    migrate.upgrade(database, KNOWN[0])
     ledger = Ledger(database)
     submitted(ledger, 3)
     before = ledger.fingerprint("c")
-    (next_revision / "0002_extra.py").write_text(ADDS_A_COLUMN.format(then="pass"))
-    migrate.upgrade(database)
+    (next_revision / "9999_extra.py").write_text(ADDS_A_COLUMN.format(then="pass", head=KNOWN[0]))
+    migrate.upgrade(database, "9999")
     with database.read() as connection:
         assert connection.execute(text("SELECT extra FROM rounds")).scalar() == "x"
         assert "ck_rounds_extra" in {str(c["name"]) for c in inspect(connection).get_check_constraints("rounds")}
     assert ledger.fingerprint("c") == before
-    migrate.downgrade(database, "0001")
+    migrate.downgrade(database, KNOWN[0])
     assert ledger.fingerprint("c") == before
     with database.read() as connection:
         assert "extra" not in {column["name"] for column in inspect(connection).get_columns("rounds")}
@@ -127,14 +128,15 @@ def test_a_later_migration_keeps_the_rows(new_url: str, next_revision: Path) -> 
 def test_a_failed_migration_leaves_nothing(new_url: str, next_revision: Path) -> None:
     """Trap L7: by default SQLite commits before DDL, and a failed migration is half done."""
     database = Database(new_url)
-    migrate.upgrade(database, "0001")
+    migrate.upgrade(database, KNOWN[0])
     ledger = Ledger(database)
     submitted(ledger, 1)
     before = ledger.fingerprint("c")
-    (next_revision / "0002_extra.py").write_text(ADDS_A_COLUMN.format(then='raise RuntimeError("half way")'))
+    broken = ADDS_A_COLUMN.format(then='raise RuntimeError("half way")', head=KNOWN[0])
+    (next_revision / "9999_extra.py").write_text(broken)
     with pytest.raises(RuntimeError, match="half way"):
-        migrate.upgrade(database)
-    assert migrate.current(database) == "0001"
+        migrate.upgrade(database, "9999")
+    assert migrate.current(database) == KNOWN[0]
     with database.read() as connection:
         assert "extra" not in {column["name"] for column in inspect(connection).get_columns("rounds")}
     assert ledger.fingerprint("c") == before
@@ -144,13 +146,28 @@ def test_a_failed_migration_leaves_nothing(new_url: str, next_revision: Path) ->
 def test_a_newer_ledger_is_refused(ledger_url: str) -> None:
     with Ledger.open(ledger_url) as ledger:
         with ledger.database.write() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+            connection.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
         try:
-            with pytest.raises(UserError, match="revision 9999, which this tailfirst does not know"):
+            with pytest.raises(UserError, match="revision newer, which this tailfirst does not know"):
                 Ledger.open(ledger_url)
         finally:
             with ledger.database.write() as connection:
-                connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+                connection.execute(text(f"UPDATE alembic_version SET version_num = '{KNOWN[0]}'"))
+
+
+def test_money_that_was_there_before_counts_in_a_month(new_url: str) -> None:
+    """0002: an approved round gets its approval as a row, and its money its month; down and up again is the same."""
+    with Ledger.open(new_url) as ledger:
+        a, *_ = submitted(ledger, 2, price=100)
+        ledger.money.accrue("c", 1, [line("l", a, 100)], AT)
+        approvals, months = ledger.rounds.approvals("c"), ledger.money.months("c")
+        for _ in range(2):
+            migrate.downgrade(ledger.database, "0001")
+            migrate.upgrade(ledger.database)
+            assert ledger.money.months("c") == months == [MonthRow("2025-03", None, 100, 100)]
+            assert ledger.rounds.approvals("c") == approvals
+        assert ledger.money.release("tf-c-1-1", AT) == 100
+        assert ledger.money.months("c") == [MonthRow("2025-03", None, 0, 100)]
 
 
 def test_many_open_a_new_ledger_at_once(new_url: str) -> None:

@@ -167,7 +167,7 @@ def test_approval_is_bounded_by_the_campaign(ledger: Ledger) -> None:
 
 
 def test_approval_that_pays_nothing_is_refused(ledger: Ledger) -> None:
-    with pytest.raises(OverCap, match="the first of 2 tasks costs 100 micros; the approval allows 99"):
+    with pytest.raises(OverCap, match="the first of 2 tasks costs 100 micros; there are: approved 99"):
         approved(ledger, 2, price=100, round_cap=99)
     assert ledger.rounds.get("c", 1).state == "QUOTED"
 
