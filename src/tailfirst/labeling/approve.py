@@ -39,7 +39,7 @@ def approve(ctx: Context, by: str, cap_micros: int | None = None) -> str:
 
 
 def auto(ctx: Context) -> str:
-    """Approve by rule what is within money.auto_approve, money.cap_round and the month; otherwise say who is waited for.
+    """Approve by rule what is within auto_approve, cap_round and the month's cap; otherwise say who is waited for.
 
     Raises:
         UserError: The quote ran out.
