@@ -4,10 +4,14 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LS_VENV := .venv-label-studio
+LS_STAMP := $(LS_VENV)/.installed
 TORCH ?= torch==2.13.0
 ROOT ?= .
+LS_PORT ?= 8080
 WORKERS ?= 2
 BENCH_ROOT ?= build/bench
+ROUNDS ?= 20
 GRID ?= benchmarks/grids/demo.yaml
 
 # One environment block for every entry point: no telemetry, and OpenMP threads that sleep when they wait.
@@ -22,7 +26,7 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo campaign demo-reset backtest test check bench ui clean
+.PHONY: help setup demo campaign demo-reset backtest test conformance check chaos bench label-studio ui clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +40,16 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/pip install -q $(TORCH)
 	@$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
 	@touch $@
+
+# Label Studio pins Django, numpy and pyarrow: it cannot share an environment with us.
+$(LS_STAMP): label-studio-constraints.txt
+	@echo "==> installing Label Studio into $(LS_VENV) (1 to 3 minutes the first time)"
+	@test -x $(LS_VENV)/bin/python || $(PYTHON) -m venv $(LS_VENV)
+	@$(LS_VENV)/bin/pip install -q -c label-studio-constraints.txt label-studio
+	@touch $@
+
+label-studio: setup $(LS_STAMP) ## a Label Studio server on this machine, until Ctrl-C: make label-studio ROOT=/path/to/workspace
+	@$(BIN)/python -m tailfirst.labelstudio --root $(ROOT) --port $(LS_PORT)
 
 demo: setup ## three labeling rounds on the demo task, from nothing to the table and the report
 	@echo "==> drawing the demo task into $(ROOT)/data (skipped when it is there)"
@@ -53,13 +67,19 @@ demo-reset: setup ## forget the demo's rounds (state, work, sealed rounds, MLflo
 backtest: setup ## strategies and adaptations compared on known answers: make backtest GRID=benchmarks/grids/demo.yaml
 	@$(BIN)/python -m flows.backtest --grid $(GRID) --root $(ROOT) $(if $(JOBS),--jobs $(JOBS))
 
-test: setup ## the whole test suite
+test: setup $(if $(TAILFIRST_LABEL_STUDIO),,$(LS_STAMP)) ## the whole test suite
 	@echo "==> tests, $(WORKERS) files at a time"
 	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+conformance: setup ## 36 failures x every vendor adapter, as a table; also written to docs/conformance.md
+	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 PYTHONPATH=$(CURDIR) $(BIN)/python -m pytest -q --no-header -n $(WORKERS) -p tests.support.vendors.table --conformance docs/conformance.md -k test_row_ tests/contract/vendors $(ARGS)
 
 check: setup ## lint, format, types, docstrings
 	@echo "==> ruff";      $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "==> mypy";      $(BIN)/mypy
+
+chaos: setup ## rounds with every fault at random and killed workers: make chaos ROUNDS=200
+	@$(BIN)/python benchmarks/chaos.py --rounds $(ROUNDS)
 
 bench: setup ## every benchmark, each printing its ratios to peers and floors
 	@$(BIN)/python -m tailfirst.demo.make --root $(BENCH_ROOT)
@@ -70,4 +90,4 @@ ui: setup ## Prefect and MLflow pages of this workspace, until Ctrl-C
 	@$(BIN)/python -m flows.ui --root $(ROOT)
 
 clean: ## everything that can be made again, the environment included
-	rm -rf $(VENV) work build dist src/*.egg-info .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LS_VENV) work build dist src/*.egg-info .mypy_cache .ruff_cache

@@ -3,6 +3,7 @@
 python -m flows.round --root .          # one tick by hand
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed
 
-from tailfirst import advance, steps, summary
+from tailfirst import advance, steps, summary, telling
 from tailfirst.artifacts import canonical_json, sha256_bytes, sha256_file
 from tailfirst.context import Context, open_context
 from tailfirst.paths import Workspace
@@ -61,6 +62,8 @@ def round_tick(root: str = ".", max_steps: int = 30) -> State[str]:
         try:
             with advance.holding(ctx) as renew:
                 step = _steps(ctx, root, max_steps, log, renew)
+                for alarm in telling.tell(ctx, partial(publish.alarm, ctx.campaign)):
+                    log.warning("%s: %s", alarm.kind, alarm.sentence)
         except advance.CampaignBusy as busy:
             log.warning("%s", busy)
             return Cancelled(message=str(busy))
@@ -73,7 +76,7 @@ def _steps(ctx: Context, root: str, max_steps: int, log: Any, renew: Any) -> Ste
     last: Step | None = None
     for _ in range(max_steps):
         step = advance.upcoming(ctx)
-        if step.kind in advance.IDLE or (last is not None and advance.repeats(step, last)):
+        if step.kind in advance.IDLE or (last is not None and advance.repeats(step, last) and not _rung(ctx)):
             return step
         for act in steps.acts(ctx, step):
             sentence = _run(ctx, root, step, act)
@@ -82,6 +85,11 @@ def _steps(ctx: Context, root: str, max_steps: int, log: Any, renew: Any) -> Ste
         _publish(ctx, step)
         last = step
     return advance.upcoming(ctx)
+
+
+def _rung(ctx: Context) -> bool:
+    """Whether a webhook came after the last poll began: the run it asked for was refused, because we are running."""
+    return bool(ctx.ledger.inbox.waiting(ctx.campaign))
 
 
 def _run(ctx: Context, root: str, step: Step, act: steps.Act) -> str:

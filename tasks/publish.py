@@ -4,6 +4,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
 
+from tailfirst.alarms import Alarm
 from tasks.policy import EFFECT
 
 
@@ -25,9 +26,18 @@ def publish_round(campaign: str, round_no: int, markdown: str) -> None:
 
 
 def announce(campaign: str, round_no: int, state: str, sentence: str) -> None:
-    """One event per step that was done, for automations ("late", "over budget")."""
+    """One event per step that was done."""
+    _emit(campaign, round_no, state.lower(), sentence)
+
+
+def alarm(campaign: str, round_no: int, told: Alarm) -> None:
+    """One event per alarm, for the automations of `flows/automations.py`."""
+    _emit(campaign, round_no, told.kind, told.sentence)
+
+
+def _emit(campaign: str, round_no: int, what: str, sentence: str) -> None:
     emit_event(
-        event=f"tailfirst.round.{state.lower()}",
+        event=f"tailfirst.round.{what}",
         resource={
             "prefect.resource.id": f"tailfirst.{campaign}.round.{round_no:04d}",
             "prefect.resource.name": f"{campaign} round {round_no}",

@@ -9,29 +9,47 @@ from pathlib import Path
 import pytest
 
 from tailfirst.ledger import Ledger
-from tests.support import postgres
+from tests.support import label_studio, postgres
 
 MISSING = "no PostgreSQL server binaries (apt-get install postgresql): the PostgreSQL half of the ledger tests"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "label_studio: needs the Label Studio command")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without the server binaries the PostgreSQL half is left out, visibly; in CI it stays and fails."""
-    if postgres.binaries() is not None or os.environ.get("CI") == "true":
+    """Without the server binaries the tests on them are left out, visibly; in CI they stay and fail."""
+    if os.environ.get("CI") == "true":
         return
-    left_out = [item for item in items if item.get_closest_marker("postgres")]
+    missing = {
+        MISSING: [i for i in items if i.get_closest_marker("postgres")] if postgres.binaries() is None else [],
+        label_studio.MISSING: [i for i in items if _on_label_studio(i)] if label_studio.command() is None else [],
+    }
+    left_out = {item for found in missing.values() for item in found}
     if left_out:
-        config.hook.pytest_deselected(items=left_out)
+        config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
-        config.stash[LEFT_OUT] = len(left_out)
+        config.stash[LEFT_OUT] = {why: len(found) for why, found in missing.items() if found}
 
 
-LEFT_OUT = pytest.StashKey[int]()
+def _on_label_studio(item: pytest.Item) -> bool:
+    """Marked, or a test of the conformance kit on its harness."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return item.get_closest_marker("label_studio") is not None or str(params.get("kit", "")).startswith("label_studio/")
+
+
+LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    number = config.stash.get(LEFT_OUT, 0)
-    if number:
-        terminalreporter.write_line(f"WARNING: {MISSING} did not run ({number} tests)", yellow=True)
+    for why, number in config.stash.get(LEFT_OUT, {}).items():
+        terminalreporter.write_line(f"WARNING: {why} did not run ({number} tests)", yellow=True)
+
+
+def pytest_sessionfinish() -> None:
+    """End the Label Studio server of this process, if a test started one."""
+    label_studio.stop()
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,15 @@ import typer
 
 from tailfirst import __version__
 from tailfirst.commands import acts, shell
+from tailfirst.commands.backup import backup
+from tailfirst.commands.fake_vendor import fake_vendor
 from tailfirst.commands.fetch import fetch
+from tailfirst.commands.gold import gold
+from tailfirst.commands.late import collect_late
 from tailfirst.commands.lineage import lineage
 from tailfirst.commands.plan import plan
 from tailfirst.commands.report import report
+from tailfirst.commands.serve import serve
 from tailfirst.commands.status import status
 from tailfirst.commands.take_down import take_down
 from tailfirst.errors import TailfirstError, UserError
@@ -58,6 +63,8 @@ def tailfirst(
 for _function, _panel in (
     (init, "start"),
     (fetch, "start"),
+    (fake_vendor, "start"),
+    (gold, "start"),
     (status, "look"),
     (plan, "look"),
     (report, "look"),
@@ -68,7 +75,10 @@ for _function, _panel in (
     (acts.pause, "act"),
     (acts.resume, "act"),
     (acts.replay, "act"),
+    (collect_late, "act"),
     (take_down, "act"),
+    (serve, "act"),
+    (backup, "act"),
 ):
     app.command(rich_help_panel=PANELS[_panel])(_function)
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tailfirst import plugins
 from tailfirst.errors import ConfigError
+from tailfirst.port import DataClass
 
 
 class Section(BaseModel):
@@ -45,6 +46,7 @@ class Campaign(Section):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     seed: int = 7
+    data_class: DataClass = "PRIVATE"  # PRIVATE and PERSONAL items never go to an open crowd
 
 
 class Retrieval(Section):
@@ -100,7 +102,27 @@ class Round(Section):
     overlap: int = Field(1, ge=1, le=9)  # answers per item
     sla_hours: float = Field(72, gt=0)
     quorum: float = Field(0.9, gt=0, le=1)  # share of the batch that must be back to close at the SLA
+    max_swapped: float = Field(0.2, ge=0, le=1)  # share of answers that may echo another item before all are held
     min_agreement: float = Field(0.0, ge=0, le=1)  # below: the item stays unlabeled and is eligible again
+
+
+class Quality(Section):
+    """How answers become labels and how annotators are measured (docs/quality.md); the defaults buy nothing extra."""
+
+    consensus: Literal["majority", "dawid_skene", "crowdlab"] = "majority"
+    gold_share: float = Field(0.0, ge=0, le=0.5)  # of the budget: tasks with known answers, from data/gold.parquet
+    gold_max_uses: int = Field(5, ge=1)  # how often one gold item is shown in the whole campaign
+    relabel_share: float = Field(0.0, ge=0, le=0.30)  # of the budget, at most: another answer for labeled items
+    overlap_max: int = Field(5, ge=1)  # answers per item over all rounds; then an item is not asked again
+    confident: float = Field(0.95, gt=0, le=1)  # an item whose label is this sure is not asked again
+    max_attempts: int = Field(3, ge=1)  # purchases of one item, rework included; then the expert queue
+    min_gold_accuracy: float = Field(0.0, ge=0, le=1)  # an annotator whose upper bound is below is dropped; 0 = nobody
+    min_gold_answers: int = Field(8, ge=1)  # answers to gold before anybody is judged by it
+    drop_spam: bool = False  # whether answers of suspects are dropped; they are reported either way
+    ambiguous_below: float = Field(0.4, ge=0, le=1)  # kappa of a class pair, at most: then the guideline is in doubt
+    stop_ambiguous: bool = False  # buy no items that the model sees between the classes of such a pair
+    prelabels: bool = False  # show the model's guess to annotators, where the vendor can
+    blind_share: float = Field(0.2, gt=0, le=1)  # of those tasks: without the guess, to measure how much it anchors
 
 
 class Money(Section):
@@ -129,7 +151,8 @@ class Control(Section):
 class Params(Section):
     """Everything that changes a result, and nothing else.
 
-    Every section must stand in the file, be it empty (`control: {}`): DVC cannot watch what is not there.
+    Every section must stand in the file, be it empty (`control: {}`): DVC cannot watch what is not there. Only
+    `quality` may be left out, for files from before it: the stages then watch the rest.
     """
 
     campaign: Campaign
@@ -141,6 +164,7 @@ class Params(Section):
     acquisition: Acquisition
     vendor: Plugin
     round: Round
+    quality: Quality = Quality()
     money: Money
     stopping: Stopping
     control: Control
@@ -171,6 +195,11 @@ class Settings(BaseSettings):
     device: str = "auto"  # auto | cpu | cuda
     tracker: str = "mlflow"
     shared_data: Path | None = None  # real data for tests
+    rest_api_key: SecretStr | None = None  # of the vendor that the adapter `rest` talks to
+    label_studio_url: str | None = None  # wins over vendor.base_url
+    label_studio_token: SecretStr | None = None  # legacy token or personal access token
+    webhook_secrets: SecretStr | None = None  # the vendor's signing keys, comma separated; two while they are changed
+    webhook_path: SecretStr | None = None  # for a vendor that signs nothing: the secret last part of its address
 
 
 def load(path: Path) -> Params:

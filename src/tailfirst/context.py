@@ -2,23 +2,28 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, get_args
 
 from tailfirst import config, plugins
 from tailfirst.config import Params, Settings
 from tailfirst.ledger import Ledger
+from tailfirst.observed import Observed
 from tailfirst.paths import Workspace
-from tailfirst.port import LabelVendor
+from tailfirst.port import LabelVendor, Purpose
 from tailfirst.task import Task, load_task
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 
 class Gates(Protocol):
@@ -86,6 +91,7 @@ class Context:
     now: Callable[[], datetime]
     worker: str
     given_gates: Gates | None = None
+    sleep: Callable[[float], None] = time.sleep  # short waits for the vendor, in seconds
 
     @property
     def campaign(self) -> str:
@@ -102,7 +108,9 @@ class Context:
         return LedgerGates(self)
 
     def close(self) -> None:
-        """Close the ledger."""
+        """Write down how the vendor's calls went, and close the ledger."""
+        if isinstance(self.vendor, Observed):
+            self.vendor.flush(partial(self.ledger.outages.count, self.campaign), self.now())
         self.ledger.close()
 
     def __enter__(self) -> Self:
@@ -169,4 +177,13 @@ def open_context(
     except BaseException:
         ledger.close()
         raise
-    return Context(ws, params, found, task, ledger, vendor, now, worker or worker_name(), gates)
+    watched: Any = Observed(vendor, partial(_round_of, ledger, params.campaign.name))
+    return Context(ws, params, found, task, ledger, watched, now, worker or worker_name(), gates)
+
+
+def _round_of(ledger: Ledger, campaign: str, key: str) -> int | None:
+    """The round of an order, by its batch key."""
+    from tailfirst.labeling.keys import batch_key
+
+    rows = reversed(ledger.rounds.all(campaign))
+    return next((r.round_no for r in rows if any(batch_key(campaign, r.round_no, p) == key for p in PURPOSES)), None)

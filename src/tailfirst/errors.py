@@ -22,6 +22,8 @@ TailfirstError
     ├── Retryable             repeat later
     │   └── Throttled         repeat after `retry_after_s`
     ├── AuthRefused           final: keys
+    │   ├── WebhookForged     a call to us that the vendor did not sign
+    │   └── WebhookStale      signed by the vendor, but too long ago (or ahead)
     ├── QuotaExceeded         final until someone pays: balance
     ├── VendorConflict        final: the key exists with another payload
     ├── InvalidDelivery       final: unreadable bytes; quarantined
@@ -128,6 +130,14 @@ class Throttled(Retryable):
 
 class AuthRefused(VendorError):
     """Credentials refused; never retried."""
+
+
+class WebhookForged(AuthRefused):
+    """A call to our webhook without a valid signature."""
+
+
+class WebhookStale(AuthRefused):
+    """A validly signed call to our webhook outside the time window."""
 
 
 class QuotaExceeded(VendorError):

@@ -30,6 +30,7 @@ class Step:
     kind: StepKind
     why: str
     round_no: int
+    until: datetime | None = None  # WAIT: the schedule goes on by itself from then on
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class RoundView:
     kill_switch: bool
     opened_at: datetime | None = None  # when the order was complete; the SLA's start
     month_left_micros: int | None = None  # of the cap of this calendar month (UTC); None = no such cap
+    not_before: datetime | None = None  # the pause ends by itself then: the vendor is asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,11 @@ def next_step(view: RoundView, policy: Policy) -> Step:
     """
     if view.kill_switch:
         return _step(view, StepKind.WAIT, "the kill switch is on; turn it off with `tailfirst resume`")
-    if view.pause_reason is not None:
+    if view.pause_reason is not None and view.not_before is not None:
+        if view.now < view.not_before:
+            why = f"{view.pause_reason}; asked again {_when(view.not_before)}"
+            return Step(StepKind.WAIT, why, view.round_no, view.not_before)
+    elif view.pause_reason is not None:
         return _step(view, StepKind.WAIT, f"paused: {view.pause_reason}; go on with `tailfirst resume`")
     match view.state:
         case None | "DRAFT" | "REPORTED" | "ABORTED":

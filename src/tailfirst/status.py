@@ -6,12 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from tailfirst import advance
+from tailfirst.alarms import reminder
 from tailfirst.context import Context, micros
 from tailfirst.contracts import Interval
-from tailfirst.ledger.records import ApprovalRow, MoneyStatus, RoundRow
+from tailfirst.labeling.fold import sealed_folders
+from tailfirst.ledger.records import ApprovalRow, InboxStatus, MissRate, MoneyStatus, RoundRow
+from tailfirst.report import quality
 from tailfirst.report.history import State, history
 from tailfirst.report.measures import NAMES
 from tailfirst.rounds import Step, StepKind
+from tailfirst.telling import misses
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,11 @@ class Standing:
     chosen: str | None
     values: Mapping[str, Interval]  # last measures of the chosen candidate
     measured_after: int  # rounds behind those measures
+    sla_reminder: str | None  # from half of the SLA on
+    inbox: InboxStatus
+    misses: MissRate | None  # what webhooks announced in 24 hours; None = the vendor sends none
+    to_do: str = ""  # what somebody must do by hand at the vendor, and where
+    doubts: tuple[str, ...] = ()  # about the answers of the newest sealed round, a sentence each
 
     @property
     def waits(self) -> bool:
@@ -63,7 +72,36 @@ def standing(ctx: Context) -> Standing:
         chosen=last.chosen,
         values=last.best.values if last.best else {},
         measured_after=_measured_after(last, row),
+        doubts=_doubts(ctx),
+        sla_reminder=reminder(seen, advance.policy(ctx)),
+        inbox=ctx.ledger.inbox.status(ctx.campaign),
+        misses=misses(ctx),
+        to_do=_to_do(ctx, row),
     )
+
+
+def _to_do(ctx: Context, row: RoundRow | None) -> str:
+    """While answers are awaited, and only of a vendor that works by hand: its own words."""
+    waits = row is not None and row.state in {"OPEN", "COLLECTING"} and row.pause_reason is None
+    return ctx.vendor.health().detail if waits and getattr(ctx.vendor, "by_hand", False) else ""
+
+
+def _doubts(ctx: Context) -> tuple[str, ...]:
+    """What the newest sealed round says against its answers, and what to do about it."""
+    folders = sealed_folders(ctx.ws)
+    found = quality.read(folders[-1]) if folders else None
+    if found is None:
+        return ()
+    gone = sorted(name for name, person in found.people.items() if person.dropped)
+    experts = f"waiting for an expert (`tailfirst gold ANSWERS.csv --expert NAME`): {found.experts} items"
+    said = [
+        f"answers of {', '.join(gone)} are not counted since their last right answer to gold" if gone else "",
+        f"to be asked again first in the next round: {found.again} items" if found.again else "",
+        experts if found.experts else "",
+        *(f"people cannot keep {a} and {b} apart: mend the guideline" for a, b in found.ambiguous),
+        found.warning,
+    ]
+    return tuple(filter(None, said))
 
 
 def _money(ctx: Context) -> MoneyStatus:
@@ -95,10 +133,18 @@ def as_data(found: Standing) -> dict[str, Any]:
         "state": found.state,
         "next": {"step": found.step.kind.value, "why": found.step.why, "round_no": found.step.round_no},
         "waits": found.waits,
+        "to_do": found.to_do or None,
         "pause_reason": found.pause_reason,
         "kill_switch": found.kill_switch,
         "tasks": dict(found.counts),
         "sla_at": found.sla_at.isoformat() if found.sla_at else None,
+        "sla_reminder": found.sla_reminder,
+        "webhooks": {
+            "waiting": found.inbox.waiting,
+            "parked": found.inbox.parked,
+            "repeats": found.inbox.repeats,
+            "miss_rate": found.misses.rate if found.misses else None,
+        },
         "sealed_rounds": found.sealed_rounds,
         "money": {
             "currency": found.money.currency,
@@ -113,6 +159,7 @@ def as_data(found: Standing) -> dict[str, Any]:
         "n_labels": found.n_labels,
         "chosen": found.chosen,
         "measured_after": found.measured_after,
+        "doubts": list(found.doubts),
         "metrics": {
             name: {"value": v.value, "low": v.low, "high": v.high}
             for name in NAMES

@@ -33,6 +33,10 @@ def show(found: "Standing") -> None:
     console.print(f"[bold]{escape(found.campaign)}[/bold]: {where}, {found.sealed_rounds} sealed")
     color = "yellow" if found.waits else "green"
     console.print(f"next: [{color}]{found.step.kind.value}[/{color}], {escape(found.step.why)}", soft_wrap=True)
+    if found.sla_reminder:
+        console.print(f"[yellow]{escape(found.sla_reminder)}[/yellow]", soft_wrap=True)
+    if found.to_do:
+        console.print(f"to do: [yellow]{escape(found.to_do)}[/yellow]", soft_wrap=True)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for state, count in found.counts.items():
         table.add_row("tasks", state.lower().replace("_", " "), str(count))
@@ -45,10 +49,17 @@ def show(found: "Standing") -> None:
         given = found.approval
         cap = money(given.cap_micros, given.currency)
         table.add_row("approved", given.approved_by, f"{cap} on {given.approved_at:%Y-%m-%d %H:%M} UTC")
+    if found.misses is not None:
+        for name, number in (("waiting", found.inbox.waiting), ("parked", found.inbox.parked)):
+            table.add_row("webhooks", name, str(number))
+        rate = "no results yet" if found.misses.rate is None else f"{found.misses.rate:.0%} of {found.misses.found}"
+        table.add_row("webhooks", "missed in 24 h", rate)
     table.add_row("labels", "may train", str(found.n_labels))
     for name, value in found.values.items():
         table.add_row(f"{found.chosen}", name.replace("_", " "), measured(value))
     console.print(table)
+    for doubt in found.doubts:
+        console.print(f"[yellow]quality:[/yellow] {escape(doubt)}", soft_wrap=True)
     if found.values:
         after = f"round {found.measured_after}" if found.measured_after else "no round"
         console.print(f"[dim]measured after {after}; with bootstrap intervals[/dim]")

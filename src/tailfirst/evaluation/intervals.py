@@ -38,7 +38,7 @@ def interval(value: float, samples: Floats, level: float) -> Interval | None:
     return Interval(float(value), float(low), float(high))
 
 
-def wilson(right: int, total: int, level: float) -> Interval:
+def wilson(right: float, total: float, level: float) -> Interval:
     """A share with Wilson's score interval (1927); total must be positive."""
     from scipy.stats import norm
 

@@ -4,18 +4,21 @@ Both halves can be repeated at will: a known (vendor id, revision) is not stored
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
 from tailfirst.artifacts import sha256_bytes
 from tailfirst.context import Context
-from tailfirst.errors import InvalidDelivery
+from tailfirst.errors import Gone, InvalidDelivery
 from tailfirst.labeling._decide import verdicts
+from tailfirst.labeling._fetch import fetched
 from tailfirst.labeling._round import order_ref
+from tailfirst.labeling._tombstone import read_tombstone, tombstone
 from tailfirst.ledger.records import DeliveryRow, RoundRow, TaskRow
+from tailfirst.observed import note
 from tailfirst.port import (
     BatchRef,
     Cursor,
@@ -29,6 +32,9 @@ from tailfirst.port import (
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
+
+PORTION = 500  # results in one transaction
 WITH_RESULT = ("RETURNED", "UPDATED", "SKIPPED")
 MAX_PAGES = 10_000  # a vendor whose pages never end must not hold a worker for ever
 
@@ -60,23 +66,41 @@ class Read:
 def pull(ctx: Context, row: RoundRow, *, sweep: bool = False) -> int:
     """Store every result that is new; returns how many.
 
-    The cursor moves only after the bytes behind it are stored. A sweep reads the change list from its start and looks
-    at every task, because cursors skip and nothing in an answer says so (failure `cursor_skip`).
+    The cursor moves only after the bytes behind it are stored, and not past a result that was named and did not come.
+    A sweep reads the change list from its start and looks at every task, because cursors skip and nothing in an answer
+    says so (failure `cursor_skip`). An order that is GONE at the vendor brings nothing new: what came before is ours.
     """
     batch = order_ref(ctx, row)
     if batch is None:
         return 0
+    try:
+        return _pages(ctx, row, batch, sweep) + (_look_at_all(ctx, row, batch) if sweep else 0)
+    except Gone:
+        note(ctx.vendor, "changes", "GONE_ORDER")
+        return 0
+
+
+def _pages(ctx: Context, row: RoundRow, batch: BatchRef, sweep: bool) -> int:
     cursor = None if sweep or row.cursor is None else Cursor(row.cursor)
-    new = 0
+    new, whole = 0, not sweep
     for _ in range(MAX_PAGES):
         page = ctx.vendor.changes(batch, cursor)
-        new += _store(ctx, row, _refs(page.rows, _known(ctx, row)))
-        if not sweep and page.next_cursor is not None:
+        known = _known(ctx, row)
+        note(
+            ctx.vendor,
+            "changes",
+            "DUPLICATE_EVENT",
+            len(page.rows) - len({(e.vendor_id, e.revision) for e in page.rows}),
+        )
+        refs = _refs(page.rows, known)
+        new += _store(ctx, row, refs) + _bury(ctx, row, page.rows, known)
+        whole &= {ref.vendor_id for ref in refs} <= {vendor_id for vendor_id, _ in _known(ctx, row)}
+        if whole and page.next_cursor is not None:
             ctx.ledger.rounds.annotate(ctx.campaign, row.round_no, cursor=page.next_cursor)
         if not page.more or page.next_cursor in {None, cursor}:
             break
         cursor = page.next_cursor
-    return new + (_look_at_all(ctx, row, batch) if sweep else 0)
+    return new
 
 
 def read(ctx: Context, row: RoundRow, *, gated: bool = True) -> Read:
@@ -96,8 +120,8 @@ def read(ctx: Context, row: RoundRow, *, gated: bool = True) -> Read:
     for d, reason in bad:
         ctx.ledger.deliveries.quarantine(d.key, d.vendor_id, d.revision, reason, ctx.now())
     passed = [parsed for _, parsed in good if parsed.key not in held]
-    for parsed in passed:
-        ctx.ledger.deliveries.record_parsed(parsed.key, parsed.revision, parsed, ctx.now())
+    for some in portions(passed):
+        ctx.ledger.deliveries.record_many(some, ctx.now())
     validate(ctx, row)
     return Read(len(passed), len(bad))
 
@@ -129,7 +153,7 @@ def validate(ctx: Context, row: RoundRow) -> None:
 
 
 def _known(ctx: Context, row: RoundRow) -> set[tuple[str, str]]:
-    return {(d.vendor_id, d.revision) for d in ctx.ledger.deliveries.raw(ctx.campaign, row.round_no)}
+    return ctx.ledger.deliveries.known(ctx.campaign, row.round_no)
 
 
 def _refs(events: Sequence[VendorEvent], known: set[tuple[str, str]]) -> list[TaskRef]:
@@ -142,9 +166,25 @@ def _refs(events: Sequence[VendorEvent], known: set[tuple[str, str]]) -> list[Ta
     return list(wanted.values())
 
 
+def _bury(ctx: Context, row: RoundRow, events: Sequence[VendorEvent], known: set[tuple[str, str]]) -> int:
+    """Answers that the vendor took back: the task's newest revision is then one without an answer."""
+    deleted = [event for event in events if event.kind == "DELETED"]
+    if not deleted:
+        return 0
+    ours = {t.vendor_task_id: t.key for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if t.vendor_task_id}
+    keys, stored = set(ours.values()), {vendor_id for vendor_id, _ in known}
+    new = 0
+    for event in deleted:
+        key = event.key or ours.get(event.vendor_id)
+        if key not in keys or event.vendor_id not in stored:
+            continue
+        new += ctx.ledger.deliveries.store_raw(ctx.campaign, row.round_no, tombstone(event, str(key), ctx.now()))
+    return new
+
+
 def _look_at_all(ctx: Context, row: RoundRow, batch: BatchRef) -> int:
     """Fetch every ordered task that has no stored result, whatever the change list said."""
-    answered = {d.key for d in ctx.ledger.deliveries.raw(ctx.campaign, row.round_no)}
+    answered = ctx.ledger.deliveries.answered(ctx.campaign, row.round_no)
     tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
     waiting = [SubmissionKey(t.key) for t in tasks if t.vendor_task_id is not None and t.key not in answered]
     return _store(ctx, row, list(ctx.vendor.find(batch, waiting).values())) if waiting else 0
@@ -155,18 +195,41 @@ def _store(ctx: Context, row: RoundRow, refs: Sequence[TaskRef]) -> int:
     if not refs:
         return 0
     ours = {t.key for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no)}
-    new = 0
-    for raw in ctx.vendor.fetch(refs):
-        foreign = raw.key is None or raw.key not in ours
-        body = replace(raw, key=None if foreign else raw.key, sha256=sha256_bytes(raw.body), fetched_at=ctx.now())
-        stored = ctx.ledger.deliveries.store_raw(ctx.campaign, row.round_no, body)
-        new += int(stored)
-        reason = f"task {raw.key} was not ordered in round {row.round_no}" if foreign else ""
-        if stored and not foreign and raw.sha256 != body.sha256:
+    return sum(_store_some(ctx, row, some, ours) for some in portions(fetched(ctx, refs)))
+
+
+def _store_some(ctx: Context, row: RoundRow, raws: Sequence[RawResult], ours: set[str]) -> int:
+    bodies = [
+        replace(raw, key=raw.key if raw.key in ours else None, sha256=sha256_bytes(raw.body), fetched_at=ctx.now())
+        for raw in raws
+    ]
+    stored = ctx.ledger.deliveries.store_many(ctx.campaign, row.round_no, bodies)
+    for raw, body, new in zip(raws, bodies, stored, strict=True):
+        reason = ""
+        if body.key is None:
+            reason = f"task {raw.key} was not ordered in round {row.round_no}"
+        elif new and raw.sha256 != body.sha256:
             reason = f"checksum {raw.sha256[:12]} announced, {body.sha256[:12]} received"
         if reason:
             ctx.ledger.deliveries.quarantine(body.key, raw.vendor_id, raw.revision, reason, ctx.now())
-    return new
+    return sum(stored)
+
+
+def portions(results: Iterable[T], size: int = PORTION) -> Iterator[list[T]]:
+    """In their order, `size` at a time; what came before the source failed is still handed out."""
+    some: list[T] = []
+    try:
+        for one in results:
+            some.append(one)
+            if len(some) == size:
+                yield some
+                some = []
+    except Exception:
+        if some:
+            yield some
+        raise
+    if some:
+        yield some
 
 
 def _parse(ctx: Context, delivery: DeliveryRow, tasks: Mapping[str, TaskRow]) -> ParsedResult | str:
@@ -174,6 +237,9 @@ def _parse(ctx: Context, delivery: DeliveryRow, tasks: Mapping[str, TaskRow]) ->
     task = tasks.get(delivery.key or "")
     if task is None:
         return "the task was not ordered in this round"
+    buried = read_tombstone(delivery, task, ctx.task.ontology_version)
+    if buried is not None:
+        return buried
     raw = RawResult(
         SubmissionKey(task.key), delivery.vendor_id, delivery.revision, delivery.body, delivery.sha256, (),
         delivery.fetched_at,

@@ -5,6 +5,7 @@ from datetime import timedelta
 from tailfirst.config import Params
 from tailfirst.context import Context
 from tailfirst.errors import UserError, VendorConflict
+from tailfirst.labeling._capabilities import check_people
 from tailfirst.labeling.keys import batch_key
 from tailfirst.ledger.records import RoundRow
 from tailfirst.port import BatchRef, BatchSpec, Money, ProjectRef, ProjectSpec, Purpose
@@ -40,17 +41,27 @@ def project(ctx: Context) -> ProjectRef:
     """Find or create our project at the vendor, and make sure that it holds the classes of this ontology version.
 
     Raises:
+        UserError: The items must not be seen by this vendor's people.
         VendorConflict: The vendor holds other classes.
     """
-    digest = ctx.task.digest
-    made = ctx.vendor.ensure_project(ProjectSpec(ctx.campaign, ctx.task.ontology_version, digest, digest, "PUBLIC"))
+    digest, data_class = ctx.task.digest, ctx.params.campaign.data_class
+    check_people(ctx.vendor.name, ctx.vendor.capabilities(), data_class)
+    made = ctx.vendor.ensure_project(ProjectSpec(ctx.campaign, ctx.task.ontology_version, digest, digest, data_class))
     if made.ontology_digest != digest:
         raise VendorConflict(
             f"vendor {ctx.vendor.name} holds other classes for project {made.vendor_id}: digest "
             f"{made.ontology_digest[:12]}, ours {digest[:12]} (ontology version {ctx.task.ontology_version}); "
-            "bring the vendor's project in line, nothing was ordered"
+            "the round stays on its version"
         )
     return made
+
+
+def slots(ctx: Context) -> range:
+    """Overlap slots of an item: one where the vendor makes the overlap, one per answer where it gives only one.
+
+    A vendor that makes overlap, but less than is asked for, has no more people: that is refused in QUOTE.
+    """
+    return range(ctx.params.round.overlap if ctx.vendor.capabilities().overlap_max == 1 else 1)
 
 
 def order_spec(
@@ -64,7 +75,7 @@ def order_spec(
         round_no=row.round_no,
         purpose=purpose or ORDER_PURPOSE,
         n_tasks=n_tasks,
-        overlap=ctx.params.round.overlap,
+        overlap=1 if len(slots(ctx)) > 1 else ctx.params.round.overlap,
         sla_at=ctx.now() + timedelta(hours=ctx.params.round.sla_hours),
         max_price=Money(cap, ctx.params.money.currency),
     )

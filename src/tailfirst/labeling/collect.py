@@ -1,10 +1,12 @@
 """COLLECT: one poll. Store what is new, parse it, book its costs, and close the round when it is time."""
 
 from tailfirst.context import Context, micros
-from tailfirst.errors import QuotaExceeded
 from tailfirst.labeling._costs import account
+from tailfirst.labeling._guard import guarded
 from tailfirst.labeling._ingest import pull, read
-from tailfirst.labeling._round import current, idle, refresh
+from tailfirst.labeling._resubmit import warning
+from tailfirst.labeling._round import current, idle, project, refresh
+from tailfirst.labeling._swapped import stop_if_swapped
 from tailfirst.ledger.records import RoundRow
 from tailfirst.rounds import Policy, Progress, progress
 
@@ -13,6 +15,7 @@ SEALED = ("SEALED", "TRAINED", "EVALUATED", "PROMOTED", "HELD", "REPORTED")
 MAY_COME_LATE = ("SUBMITTED", "IN_PROGRESS", "CANCEL_REQUESTED", "TOO_LATE", "EXPIRED", "CLOSED_UNLABELED")
 
 
+@guarded
 def collect(ctx: Context) -> str:
     """Poll the vendor once; nothing new is fine.
 
@@ -20,34 +23,38 @@ def collect(ctx: Context) -> str:
         VendorError: The vendor cannot be reached or refuses; what was stored stays.
     """
     row = current(ctx)
+    hints = ctx.ledger.inbox.waiting(ctx.campaign)
     nothing = idle(row, "collect", *COLLECTABLE)
     if nothing:
         return nothing
-    try:
-        late = collect_late(ctx, row.round_no)
-        new = pull(ctx, row)
-    except QuotaExceeded as error:
-        ctx.ledger.rounds.pause(ctx.campaign, row.round_no, f"budget: {error}", ctx.now(), ctx.worker)
-        return f"round {row.round_no} is paused: {error}; top up at the vendor, then resume"
+    late = collect_late(ctx, row.round_no)
+    project(ctx)  # the vendor's classes are read back: another ontology in mid-round holds the round
+    new = pull(ctx, row)
     done = read(ctx, row)
+    stopped = stop_if_swapped(ctx, row)
+    if stopped:
+        return stopped
     dispute = account(ctx, row)
     state = _progress(ctx)
     _move(ctx, refresh(ctx, row), state)
+    ctx.ledger.inbox.take(hints, ctx.now())
     parts = [
         f"{new} new deliveries, {done.parsed} read",
         f"{done.quarantined} quarantined" if done.quarantined else "",
         f"{late} late for an earlier round" if late else "",
         dispute,
+        warning(ctx.ledger.tasks.list(ctx.campaign, row.round_no)),
         state.why,
     ]
     return "; ".join(part for part in parts if part)
 
 
-def collect_late(ctx: Context, before: int) -> int:
-    """Poll orders of sealed rounds that may still bring something: the newest, and those with open tasks."""
+def collect_late(ctx: Context, before: int, *, every: bool = False) -> int:
+    """Poll orders of sealed rounds that may still bring something: the newest, those with open tasks, or every one."""
     new = 0
     for row in ctx.ledger.rounds.all(ctx.campaign):
-        if row.round_no < before and row.state in SEALED and (row.round_no == before - 1 or _may_come_late(ctx, row)):
+        wanted = every or row.round_no == before - 1 or _may_come_late(ctx, row)
+        if row.round_no < before and row.state in SEALED and wanted:
             new += pull(ctx, row)
             read(ctx, row, gated=False)
             account(ctx, row)

@@ -1,16 +1,17 @@
 """Deliveries: raw bytes first, then what a parser reads in them; a replay forgets and reads again."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
+from sqlalchemy import Connection, Select, delete, exists, select, update
 
 from tailfirst.errors import Conflict, LedgerError
-from tailfirst.ledger import transitions
+from tailfirst.ledger import delivery_rows, transitions
 from tailfirst.ledger.engine import Database
-from tailfirst.ledger.journal import Act, Shift, append_event, insert_ignore, lock_task, move_tasks, record, round_row
+from tailfirst.ledger.journal import Act, lock_task, record, round_row
 from tailfirst.ledger.records import AnnotationRow, DeliveryRow
-from tailfirst.ledger.tables import AnnotationRecord, Delivery, Event, Task
+from tailfirst.ledger.tables import AnnotationRecord, Delivery, Task
 from tailfirst.port import ParsedResult, RawResult
 
 # The task is not known to be at the vendor yet: its delivery waits for `find` (failure `webhook_early`).
@@ -24,24 +25,41 @@ class Deliveries:
         self._database = database
 
     def store_raw(self, campaign: str, round_no: int, raw: RawResult) -> bool:
-        """Store the bytes before anything reads them, and move the task to RETURNED where that is allowed.
+        """`store_many` of one result: whether it is new.
 
-        Idempotent by (vendor id, revision): False = known. If the same revision comes with other bytes, the first ones
-        stay and an event tells it.
+        Raises:
+            LedgerError: There is no such round.
+        """
+        return self.store_many(campaign, round_no, [raw])[0]
+
+    def store_many(self, campaign: str, round_no: int, raws: Sequence[RawResult]) -> list[bool]:
+        """Store bytes before anything reads them, all or none; tasks move to RETURNED where that is allowed.
+
+        Idempotent by (vendor id, revision). If the same revision comes with other bytes, the first ones stay and an
+        event tells it.
+
+        Returns:
+            For each result whether it is new; False = known.
 
         Raises:
             LedgerError: There is no such round.
         """
         with self._database.write() as connection:
             round_row(connection, campaign, round_no)
-            key = _owner(connection, campaign, round_no, raw)
-            task = None if key is None else lock_task(connection, key)
-            if not insert_ignore(connection, Delivery, _columns(campaign, round_no, key, raw)):
-                _note_other_bytes(connection, campaign, round_no, key, raw)
-                return False
-            if task is not None and transitions.allowed(transitions.TASK, task.state, "RETURNED"):
-                move_tasks(connection, [Shift(task, "RETURNED")], Act(raw.fetched_at, "collect"))
-            return True
+            return delivery_rows.store(connection, campaign, round_no, raws)
+
+    def known(self, campaign: str, round_no: int) -> set[tuple[str, str]]:
+        """(vendor id, revision) of every stored delivery of a round, without its bytes."""
+        chosen = select(Delivery.vendor_id, Delivery.revision)
+        with self._database.read() as connection:
+            mine = chosen.where(Delivery.campaign == campaign, Delivery.round_no == round_no)
+            return {(vendor_id, revision) for vendor_id, revision in connection.execute(mine).tuples()}
+
+    def answered(self, campaign: str, round_no: int) -> set[str]:
+        """Keys with at least one stored delivery."""
+        chosen = select(Delivery.key).where(Delivery.campaign == campaign, Delivery.round_no == round_no)
+        with self._database.read() as connection:
+            return {key for key in connection.scalars(chosen) if key is not None}
 
     def unparsed(self, campaign: str, round_no: int) -> list[DeliveryRow]:
         """What waits to be parsed: neither parsed nor quarantined, and its task is known to be at the vendor."""
@@ -58,9 +76,7 @@ class Deliveries:
             return _sorted(connection, _of(campaign, round_no))
 
     def record_parsed(self, key: str, revision: str, parsed: ParsedResult, at: datetime) -> None:
-        """Store what the parser read: annotations; the task goes to PARSED from where it waits for that.
-
-        A task that is past PARSED (a newer revision, a replay) keeps its state. Repeating it writes the same rows.
+        """`record_many` of one result.
 
         Raises:
             LedgerError: No delivery of this key and revision is stored.
@@ -68,21 +84,18 @@ class Deliveries:
         """
         if (parsed.key, parsed.revision) != (key, revision):
             raise Conflict(f"parsed {parsed.key} revision {parsed.revision}, asked to store {key} revision {revision}")
+        self.record_many([parsed], at)
+
+    def record_many(self, results: Sequence[ParsedResult], at: datetime) -> None:
+        """Store what the parser read, all or none: annotations; tasks go to PARSED from where they wait for that.
+
+        A task that is past PARSED (a newer revision, a replay) keeps its state. Repeating it writes the same rows.
+
+        Raises:
+            LedgerError: No delivery of a key and revision is stored.
+        """
         with self._database.write() as connection:
-            task = lock_task(connection, key)
-            values = {
-                "parsed_at": at,
-                "parser_version": parsed.parser_version,
-                "vendor_updated_at": parsed.vendor_updated_at,
-                "quarantine_reason": None,
-            }
-            stored = update(Delivery).where(Delivery.key == key, Delivery.revision == revision).values(**values)
-            if task is None or connection.execute(stored).rowcount == 0:
-                raise LedgerError(
-                    f"no delivery of {key} with revision {revision!r} is stored; bytes come before parsing"
-                )
-            _write_annotations(connection, parsed)
-            _lead(connection, task, "PARSED", Act(at, "collect", parsed.parser_version))
+            delivery_rows.record(connection, results, at)
 
     def quarantine(self, key: str | None, vendor_id: str, revision: str, reason: str, at: datetime) -> None:
         """Put a delivery aside with a reason; its bytes stay and a replay can release it.
@@ -97,7 +110,7 @@ class Deliveries:
             if connection.execute(update(Delivery).where(mine).values(quarantine_reason=reason)).rowcount == 0:
                 raise LedgerError(f"no delivery of {key} at the vendor's {vendor_id!r} with revision {revision!r}")
             if task is not None:
-                _lead(connection, task, "QUARANTINED", Act(at, "collect", reason), reason)
+                delivery_rows.lead(connection, [task], "QUARANTINED", Act(at, "collect", reason), reason)
 
     def annotations(self, campaign: str, round_no: int, *, all_revisions: bool = False) -> list[AnnotationRow]:
         """The answers of a round, sorted by key: of the newest parsed revision of each task, or of all.
@@ -154,76 +167,3 @@ def _of(campaign: str, round_no: int) -> Select[Any]:
 def _sorted(connection: Connection, chosen: Select[Any]) -> list[DeliveryRow]:
     rows = [record(DeliveryRow, row) for row in connection.execute(chosen)]
     return sorted(rows, key=lambda row: (row.key or "", row.vendor_id, row.revision))
-
-
-def _owner(connection: Connection, campaign: str, round_no: int, raw: RawResult) -> str | None:
-    """The task these bytes are for: by our key, else by the vendor's id; None = not (yet) ours."""
-    if raw.key is not None:
-        mine = select(Task.key).where(Task.key == raw.key, Task.campaign == campaign)
-    else:
-        mine = select(Task.key).where(
-            Task.campaign == campaign, Task.round_no == round_no, Task.vendor_task_id == raw.vendor_id
-        )
-    return connection.scalar(mine)
-
-
-def _columns(campaign: str, round_no: int, key: str | None, raw: RawResult) -> dict[str, Any]:
-    return {
-        "campaign": campaign,
-        "round_no": round_no,
-        "key": key,
-        "vendor_id": raw.vendor_id,
-        "revision": raw.revision,
-        "sha256": raw.sha256,
-        "body": raw.body,
-        "fetched_at": raw.fetched_at,
-    }
-
-
-def _note_other_bytes(connection: Connection, campaign: str, round_no: int, key: str | None, raw: RawResult) -> None:
-    mine = _of(campaign, round_no).where(Delivery.vendor_id == raw.vendor_id, Delivery.revision == raw.revision)
-    stored = connection.execute(mine).one()
-    if stored.sha256 == raw.sha256:
-        return
-    note = (
-        f"revision {raw.revision} of {raw.vendor_id} came again with other bytes {raw.sha256[:12]}; the first are kept"
-    )
-    told = exists().where(Event.campaign == campaign, Event.round_no == round_no, Event.note == note)
-    if not connection.scalar(select(told)):
-        state = connection.scalar(select(Task.state).where(Task.key == key)) or ""
-        append_event(connection, campaign, round_no, key, (state, state), Act(raw.fetched_at, "collect", note))
-
-
-def _write_annotations(connection: Connection, parsed: ParsedResult) -> None:
-    mine = (AnnotationRecord.key == parsed.key) & (AnnotationRecord.revision == parsed.revision)
-    connection.execute(delete(AnnotationRecord).where(mine))
-    rows = [
-        {
-            "key": parsed.key,
-            "revision": parsed.revision,
-            "ordinal": ordinal,
-            "annotator_id": answer.annotator_id,
-            "class_ids": answer.class_ids,
-            "skipped": answer.skipped,
-            "reason": answer.reason,
-            "started_at": answer.started_at,
-            "submitted_at": answer.submitted_at,
-            "work_s": answer.work_s,
-            "provenance": answer.provenance,
-        }
-        for ordinal, answer in enumerate(parsed.annotations)
-    ]
-    if rows:
-        connection.execute(insert(AnnotationRecord), rows)
-
-
-def _lead(connection: Connection, task: Row[Any], to_state: str, act: Act, reason: str = "") -> None:
-    """Move the task to a state, over RETURNED if need be; stay where neither is allowed."""
-    values = {"reason": reason} if reason else {}
-    if transitions.allowed(transitions.TASK, task.state, to_state):
-        move_tasks(connection, [Shift(task, to_state, values=values)], act)
-    elif transitions.allowed(transitions.TASK, task.state, "RETURNED"):
-        move_tasks(connection, [Shift(task, "RETURNED")], act)
-        returned = lock_task(connection, task.key)
-        assert returned is not None
-        move_tasks(connection, [Shift(returned, to_state, values=values)], act)

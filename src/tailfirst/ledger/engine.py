@@ -1,5 +1,7 @@
 """One database, two kinds of short transactions: reads and writes."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,20 +15,27 @@ from sqlalchemy.pool import StaticPool
 from tailfirst.errors import LedgerError, UserError
 
 BUSY_MS = 30_000
+EAGER_S = 0.001
 WRITES = "tailfirst_writes"
 
 
 class Database:
     """A database behind `read()` and `write()`; safe to share between threads, not between processes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, busy_ms: int = BUSY_MS, *, eager: bool = False) -> None:
         """Connect lazily.
+
+        Args:
+            url: Where it lies.
+            busy_ms: How long a write waits for other writers (SQLite).
+            eager: Ask for the lock every millisecond (SQLite); see `_begin`.
 
         Raises:
             UserError: The URL is not one of SQLite or PostgreSQL, or the driver is missing.
         """
         self.url = parse(url)
-        self.engine = _engine(self.url)
+        self.busy_ms = busy_ms
+        self.engine = _engine(self.url, busy_ms, eager=eager)
         # SQLite: one snapshot by BEGIN. PostgreSQL: READ COMMITTED would let two SELECTs of one read see two states.
         reads: dict[str, Any] = {} if self.sqlite else {"isolation_level": "REPEATABLE READ"}
         self._reader = self.engine.execution_options(**reads)
@@ -63,8 +72,8 @@ class Database:
             if "database is locked" not in str(error):
                 raise
             raise LedgerError(
-                f"{self.path} stayed locked for {BUSY_MS // 1000} s: another process holds a write transaction open; "
-                "end it, or use PostgreSQL (TAILFIRST_LEDGER_URL) when several machines write"
+                f"{self.path} stayed locked for {self.busy_ms / 1000:g} s: another process holds a write transaction "
+                "open; end it, or use PostgreSQL (TAILFIRST_LEDGER_URL) when several machines write"
             ) from error
 
     def writer(self) -> Connection:
@@ -100,7 +109,7 @@ def hidden(url: URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, busy_ms: int, *, eager: bool) -> Engine:
     if url.get_backend_name() != "sqlite":
         try:
             return create_engine(url, pool_pre_ping=True)
@@ -113,8 +122,8 @@ def _engine(url: URL) -> Engine:
     else:
         _make_folder(Path(url.database).parent)
         engine = create_engine(url)
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "connect", lambda connection, _: _prepare(connection, 0 if eager else busy_ms))
+    event.listen(engine, "begin", lambda connection: _begin(connection, busy_ms if eager else 0))
     return engine
 
 
@@ -125,18 +134,34 @@ def _make_folder(folder: Path) -> None:
         raise UserError(f"the folder of the ledger, {folder}, cannot be made: {error}") from error
 
 
-def _prepare(connection: Any, _record: object) -> None:
+def _prepare(connection: Any, busy_ms: int) -> None:
     """Traps L1, L5 and L7: foreign keys are off by default, and pysqlite begins late and commits before DDL."""
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    cursor.execute(f"PRAGMA busy_timeout={busy_ms}")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # money: a commit must survive a power cut, not only a crash
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
 
-def _begin(connection: Connection) -> None:
-    """Writers take the lock at once: who reads first and writes later would decide on rows that have changed."""
-    writes = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _begin(connection: Connection, eager_ms: int) -> None:
+    """Writers take the lock at once: who reads first and writes later would decide on rows that have changed.
+
+    SQLite's own waiting backs off to a try every 100 ms, and beside a busy writer loses every time. Whoever must be
+    quick asks every millisecond instead.
+    """
+    if not connection.get_execution_options().get(WRITES, False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    raw, end = connection.connection.driver_connection, time.monotonic() + eager_ms / 1000
+    while raw is not None and time.monotonic() < end:
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if "database is locked" not in str(error):
+                raise
+            time.sleep(EAGER_S)
+        else:
+            return
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

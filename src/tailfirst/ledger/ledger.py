@@ -7,11 +7,14 @@ from sqlalchemy.exc import DBAPIError
 
 from tailfirst.errors import UserError
 from tailfirst.ledger import dump
+from tailfirst.ledger.alarms import Alarms
 from tailfirst.ledger.checks import Checks
 from tailfirst.ledger.deliveries import Deliveries
-from tailfirst.ledger.engine import Database, hidden
+from tailfirst.ledger.engine import BUSY_MS, Database, hidden
+from tailfirst.ledger.inbox import Inbox
 from tailfirst.ledger.leases import Leases
 from tailfirst.ledger.money import Money
+from tailfirst.ledger.outages import Outages
 from tailfirst.ledger.rounds import Rounds
 from tailfirst.ledger.tasks import Tasks
 
@@ -27,17 +30,25 @@ class Ledger:
         self.leases = Leases(database)
         self.deliveries = Deliveries(database)
         self.checks = Checks(database)
+        self.inbox = Inbox(database)
+        self.alarms = Alarms(database)
+        self.outages = Outages(database)
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str, busy_ms: int = BUSY_MS, *, eager: bool = False) -> Self:
         """Open a ledger by its SQLAlchemy URL and bring its schema up to date.
+
+        Args:
+            url: Where it lies.
+            busy_ms: How long a write waits for others (SQLite).
+            eager: Whether a write must be quick beside busy writers (SQLite).
 
         Raises:
             UserError: Unusable URL, missing driver, unreachable database, or a ledger of a newer tailfirst.
         """
         from tailfirst.ledger import migrate
 
-        database = Database(url)
+        database = Database(url, busy_ms, eager=eager)
         try:
             with database.read():
                 pass

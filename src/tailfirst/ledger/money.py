@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from tailfirst.errors import Conflict, LedgerError, OverCap
 from tailfirst.ledger import months, outbox
@@ -164,23 +165,41 @@ def _one_currency(campaign: str, budget: Row[Any], currency: str | None) -> None
 
 
 def _book(connection: Connection, budget: Row[Any], row: Row[Any], lines: Sequence[CostLine], at: datetime) -> Book:
-    """Gather what the decision needs, under the campaign's lock."""
-    tasks = ranked(connection, row.campaign, row.round_no)
-    stored = select(*Cost.__table__.c).where(Cost.campaign == row.campaign)
+    """Gather what the decision needs, under the campaign's lock: no more than the lines are about."""
+    keys = sorted({str(line.key) for line in lines if line.key is not None})
+    whole = any(line.key is None for line in lines)  # a charge for the batch may end any reservation
+    mine = Cost.campaign == row.campaign, Cost.round_no == row.round_no, Cost.kind.in_(CHARGES)
+    costs = _of(connection, select(*Cost.__table__.c).where(*mine), Cost.key, None if whole else keys)
     charged: dict[Charge, int] = {}
-    for cost in connection.execute(stored.where(Cost.round_no == row.round_no, Cost.kind.in_(CHARGES))):
+    for cost in costs:
         charged[cost.key, cost.kind] = charged.get((cost.key, cost.kind), 0) + cost.amount_micros
-    known: dict[str, CostLine] = {}
-    ids = [line.line_id for line in lines]
-    for start in range(0, len(ids), CHUNK):
-        for cost in connection.execute(stored.where(Cost.line_id.in_(ids[start : start + CHUNK]))):
-            known[cost.line_id] = _line(cost)
+    stored = select(*Cost.__table__.c).where(Cost.campaign == row.campaign)
+    known = {c.line_id: _line(c) for c in _of(connection, stored, Cost.line_id, [line.line_id for line in lines])}
+    tasks = ranked(connection, row.campaign, row.round_no) if whole else _tasks(connection, row, keys)
     pots = (
         Pot(budget.cap, budget.reserved, budget.accrued),
         Pot(row.cap_micros or 0, row.reserved, row.accrued),
         months.pot(connection, row.campaign, row.month or months.month_of(at), budget.cap_month),
     )
     return Book(budget.currency, pots, {task.key: task.reserved for task in tasks}, charged, known)
+
+
+def _tasks(connection: Connection, row: Row[Any], keys: Sequence[str]) -> Sequence[Row[Any]]:
+    chosen = select(*Task.__table__.c).where(Task.campaign == row.campaign, Task.round_no == row.round_no)
+    return _of(connection, chosen, Task.key, keys)
+
+
+def _of(
+    connection: Connection, chosen: Select[Any], column: InstrumentedAttribute[Any], values: Sequence[str] | None
+) -> list[Row[Any]]:
+    """The rows whose column has one of the values, in portions that every database takes; None = all rows."""
+    if values is None:
+        return list(connection.execute(chosen))
+    return [
+        row
+        for start in range(0, len(values), CHUNK)
+        for row in connection.execute(chosen.where(column.in_(values[start : start + CHUNK])))
+    ]
 
 
 def _line(cost: Row[Any]) -> CostLine:

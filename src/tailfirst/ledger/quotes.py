@@ -1,6 +1,6 @@
 """What a quote and an approval do to a round and its tasks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -89,9 +89,13 @@ def affordable(prices: Sequence[int], money: int) -> int:
     return sum(1 for total in accumulate(prices) if total <= money)
 
 
-def ranked(connection: Connection, campaign: str, round_no: int) -> Sequence[Row[Any]]:
-    """All tasks of a round in buying order."""
+def ranked(
+    connection: Connection, campaign: str, round_no: int, states: Iterable[str] | None = None
+) -> Sequence[Row[Any]]:
+    """All tasks of a round in buying order; with `states`, only those."""
     chosen = select(*Task.__table__.c).where(Task.campaign == campaign, Task.round_no == round_no)
+    if states is not None:
+        chosen = chosen.where(Task.state.in_(sorted(states)))
     return connection.execute(chosen.order_by(Task.rank, Task.overlap_slot, Task.key)).all()
 
 

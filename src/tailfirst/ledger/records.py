@@ -204,3 +204,38 @@ class MoneyStatus:
     left: int  # cap - reserved - accrued
     currency: str  # "XXX" = none yet
     cap_month: int | None = None  # of every calendar month; None = no such cap
+
+
+@dataclass(frozen=True, slots=True)
+class NewHint:
+    """A verified webhook to be stored."""
+
+    campaign: str
+    vendor: str
+    delivery_id: str
+    body_sha256: str
+    vendor_ids: tuple[str, ...]  # none = "something changed", without saying what
+    sent_at: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InboxStatus:
+    """What lies in a campaign's inbox, in deliveries."""
+
+    waiting: int  # the next poll takes them
+    parked: int  # they name nothing that we know (yet)
+    repeats: int  # deliveries that came again
+
+
+@dataclass(frozen=True, slots=True)
+class MissRate:
+    """How many results a poll found, and how many of them no webhook had announced by then."""
+
+    found: int
+    missed: int
+
+    @property
+    def rate(self) -> float | None:
+        """0 to 1; None = nothing was found."""
+        return self.missed / self.found if self.found else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -10,6 +11,7 @@ from tailfirst.errors import Conflict, LedgerError
 from tailfirst.ledger import approvals, months, quotes, transitions
 from tailfirst.ledger.engine import Database
 from tailfirst.ledger.journal import Act, append_event, lock_campaign, move_round, record, round_row
+from tailfirst.ledger.outages import read_outage
 from tailfirst.ledger.plans import insert_tasks
 from tailfirst.ledger.records import ApprovalRow, EventRow, NewTask, RoundRow
 from tailfirst.ledger.tables import Budget, Event, Round, Task
@@ -77,6 +79,27 @@ class Rounds:
                 frozen = {"batch_sha256": batch_sha256, "n_tasks": len(tasks), "plan_json": plan_json}
                 _insert_round(connection, campaign, round_no, frozen, at)
                 insert_tasks(connection, campaign, round_no, tasks, at)
+            return record(RoundRow, round_row(connection, campaign, round_no))
+
+    def supplement(
+        self, campaign: str, round_no: int, batch_sha256: str, plan_json: str, at: datetime, actor: str
+    ) -> RoundRow:
+        """A round that buys nothing and is CLOSING at once: its seal exports what came late. One transaction.
+
+        Raises:
+            Conflict: An earlier round is not finished, or the round is there.
+        """
+        with self._database.write() as connection:
+            lock_campaign(connection, campaign)
+            rows = select(Round.round_no, Round.state).where(Round.campaign == campaign)
+            there = {row.round_no: row.state for row in connection.execute(rows)}
+            if round_no in there:
+                raise Conflict(f"round {round_no} of {campaign!r} is {there[round_no]} already; read it again")
+            _all_finished(campaign, round_no, there)
+            frozen = {"batch_sha256": batch_sha256, "n_tasks": 0, "plan_json": plan_json}
+            _insert_round(connection, campaign, round_no, frozen, at)
+            for states in pairwise(("SELECTED", "QUOTED", "APPROVED", "SUBMITTING", "OPEN", "CLOSING")):
+                move_round(connection, campaign, round_no, states, Act(at, actor, "late labels only"))
             return record(RoundRow, round_row(connection, campaign, round_no))
 
     def move(
@@ -187,6 +210,8 @@ class Rounds:
         with self._database.read() as connection:
             row = connection.execute(newest).one_or_none()
             budget = connection.execute(select(*Budget.__table__.c).where(Budget.campaign == campaign)).one_or_none()
+            outage = read_outage(connection, campaign, row.round_no) if row else None
+            waits = outage is not None and row is not None and outage.reason == row.pause_reason
             return RoundView(
                 campaign=campaign,
                 round_no=row.round_no if row else 0,
@@ -207,6 +232,7 @@ class Rounds:
                 kill_switch=bool(budget and budget.kill_switch),
                 opened_at=row.opened_at if row else None,
                 month_left_micros=_month_left(connection, budget, row, now),
+                not_before=outage.not_before if outage and waits else None,
             )
 
 

@@ -26,10 +26,8 @@ class Tasks:
 
     def list(self, campaign: str, round_no: int, states: Iterable[str] | None = None) -> TaskRows:
         """The tasks of a round in buying order; with `states`, only those."""
-        wanted = None if states is None else frozenset(states)
         with self._database.read() as connection:
-            rows = ranked(connection, campaign, round_no)
-        return [record(TaskRow, row) for row in rows if wanted is None or row.state in wanted]
+            return [record(TaskRow, row) for row in ranked(connection, campaign, round_no, states)]
 
     def get(self, key: str) -> TaskRow:
         """One task.

@@ -1,33 +1,41 @@
 """What simulated people answer, and when: pure functions of (seed, submission key, annotator, round)."""
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import NormalDist
 
 from tailfirst.port import Annotation
-from tailfirst.vendors._simulated_params import Annotator, Fault, Latency, Params
+from tailfirst.vendors._simulated_faults import fires, uniform
+from tailfirst.vendors._simulated_params import Annotator, Latency, Params
+
+__all__ = [
+    "BEGUN", "CHANGED", "EPOCH", "LATE", "SLOW", "Ask", "annotate", "answers", "choose_annotators", "fires",
+    "other_class", "start_of", "uniform",
+]  # fmt: skip
 
 EPOCH = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)  # a Monday morning; round k starts k weeks later
 LATE = timedelta(days=10)  # how much later a `late_label` comes
+BEGUN = timedelta(days=4)  # how much later an item of `cancel_too_late` comes: somebody has begun it
+SLOW = timedelta(days=6)  # how much later an item of `sla_partial` comes
 CHANGED = timedelta(hours=1)  # how much later the second revision of a `label_changed` comes
+SHIFT_H = 8.0  # nobody gets more tired than after a whole shift
 _Z95 = 1.6448536269514722
 
 
-def uniform(*parts: object) -> float:
-    """A number in [0, 1) from the parts alone: adding a draw elsewhere never moves this one."""
-    digest = hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
-    return int(digest[:13], 16) / 16**13
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One labeling task as the people see it, and what only the simulation knows about it."""
 
-
-def fires(fault: Fault, seed: int, *, item_id: str = "", key: str = "", call: int = 0) -> bool:
-    """Whether an armed fault hits this call (1-based) or this item."""
-    if fault.at_call is not None:
-        return fault.at_call == call
-    if fault.items:
-        return item_id in fault.items
-    return uniform(seed, "fault", fault.name, key or f"call-{call}") < (fault.rate or 0.0)
+    key: str  # what every draw hangs on
+    item_id: str
+    truth: str  # the item's known class
+    class_ids: Sequence[str]  # all classes, sorted
+    round_no: int = 1  # gives the simulated date
+    purpose: str = "TRAIN"
+    prelabel: str | None = None
+    first: str | None = None  # what was first answered about this item
 
 
 def start_of(round_no: int) -> datetime:
@@ -35,43 +43,44 @@ def start_of(round_no: int) -> datetime:
     return EPOCH + timedelta(weeks=round_no)
 
 
-def choose_annotators(params: Params, key: str, overlap: int) -> tuple[Annotator, ...]:
-    """`overlap` different people, assigned as work comes in: any of the staff may get any item."""
-    order = sorted(params.annotators, key=lambda a: (uniform(params.seed, "assign", key, a.id), a.id))
-    return tuple(order[:overlap])
-
-
-def annotate(
-    params: Params, key: str, truth: str, class_ids: Sequence[str], annotator: Annotator, round_no: int
-) -> Annotation:
-    """One person's answer about one item.
+def choose_annotators(
+    params: Params, key: str, overlap: int, seen: frozenset[str] = frozenset()
+) -> tuple[Annotator, ...]:
+    """`overlap` different people, assigned as work comes in: any of the staff may get any item.
 
     Args:
         params: Options of the vendor.
-        key: The submission key; what every draw hangs on.
-        truth: The item's known class.
-        class_ids: All classes, sorted.
-        annotator: Who answers.
-        round_no: Gives the simulated date.
+        key: The submission key.
+        overlap: How many.
+        seen: Who has answered this item before; they are asked again only when nobody else is left.
     """
+    order = sorted(params.annotators, key=lambda a: (a.id in seen, uniform(params.seed, "assign", key, a.id), a.id))
+    return tuple(order[:overlap])
+
+
+def annotate(params: Params, ask: Ask, annotator: Annotator) -> Annotation:
+    """One person's answer about one item."""
 
     def draw(what: str) -> float:
-        return uniform(params.seed, key, annotator.id, what)
+        return uniform(params.seed, ask.key, annotator.id, what)
 
-    work_s = round(2.0 + 28.0 * draw("work") ** 2, 1)
-    started = start_of(round_no) + timedelta(seconds=_wait_s(params.latency, draw("wait")))
-    skipped = draw("skip") < annotator.skip
-    label = () if skipped else (_answer(annotator, truth, class_ids, draw("spam"), draw("skill"), draw("which")),)
+    blind = params.hit("annotator_spam", key=annotator.id) is not None
+    work_s = round(0.5 + draw("work"), 1) if blind else round(2.0 + 28.0 * draw("work") ** 2, 1)
+    wait_s = _wait_s(params.latency, draw("wait")) * (params.latency.hard_item_factor if _hard(params, ask) else 1)
+    started = start_of(ask.round_no) + timedelta(seconds=math.ceil(wait_s))
+    known = ask.purpose == "GOLD" and params.hit("gold_leaked", key=annotator.id) is not None
+    skipped = not known and draw("skip") < annotator.skip
+    label = ask.truth if known else _answer(params, ask, annotator, started, blind=blind)
     return Annotation(
         annotator_id=annotator.id,
-        class_ids=label,
+        class_ids=() if skipped else (label,),
         skipped=skipped,
         reason="cannot tell" if skipped else "",
         started_at=started,
         submitted_at=started + timedelta(seconds=math.ceil(work_s)),
         work_s=work_s,
         provenance="HUMAN",
-        saw_prelabel=False,
+        saw_prelabel=ask.prelabel is not None,
     )
 
 
@@ -97,8 +106,9 @@ def answers(
     found: dict[str, tuple[Annotation, ...]] = {}
     for item_id in item_ids:
         key = keys[item_id] if keys else item_id
+        ask = Ask(key, item_id, truth[item_id], class_ids, round_no)
         people = sorted(choose_annotators(params, key, overlap), key=lambda a: a.id)
-        found[item_id] = tuple(annotate(params, key, truth[item_id], class_ids, a, round_no) for a in people)
+        found[item_id] = tuple(annotate(params, ask, a) for a in people)
     return found
 
 
@@ -108,12 +118,47 @@ def other_class(class_ids: Sequence[str], truth: str, draw: float) -> str:
     return others[int(draw * len(others))] if others else truth
 
 
-def _answer(annotator: Annotator, truth: str, class_ids: Sequence[str], spam: float, skill: float, which: float) -> str:
-    if spam < annotator.spam:
-        return class_ids[int(which * len(class_ids))]
-    if skill < annotator.skill:
-        return truth
-    return annotator.confuse.get(truth) or other_class(class_ids, truth, which)
+def _answer(params: Params, ask: Ask, annotator: Annotator, started: datetime, *, blind: bool) -> str:
+    """The class a person names: blindly, led by something else than the item, or by skill."""
+
+    def draw(what: str) -> float:
+        return uniform(params.seed, ask.key, annotator.id, what)
+
+    if blind or draw("spam") < annotator.spam:
+        return ask.class_ids[int(draw("which") * len(ask.class_ids))]
+    led = _led(params, ask, draw("pair"))
+    if led is not None:
+        return led
+    if draw("skill") < _skill(params, ask, annotator, started):
+        return ask.truth
+    return annotator.confuse.get(ask.truth) or other_class(ask.class_ids, ask.truth, draw("which"))
+
+
+def _led(params: Params, ask: Ask, draw: float) -> str | None:
+    """An answer that hangs on something else than the item: an earlier answer, a prelabel, an unclear guideline."""
+
+    def struck(name: str) -> bool:
+        return params.hit(name, item_id=ask.item_id, key=ask.key) is not None
+
+    if ask.purpose == "RELABEL" and ask.first is not None and struck("relabel_correlated"):
+        return ask.first
+    if ask.prelabel is not None and struck("prelabel_anchoring"):
+        return ask.prelabel
+    unclear = params.hit("guideline_ambiguous", item_id=ask.item_id, key=ask.key)
+    pair = (unclear.pair or tuple(ask.class_ids[:2])) if unclear else ()
+    return pair[int(draw * len(pair))] if ask.truth in pair else None
+
+
+def _skill(params: Params, ask: Ask, annotator: Annotator, started: datetime) -> float:
+    """The chance of a right answer: less after hours of work, less on a hard item."""
+    skill = annotator.skill_of.get(ask.truth, annotator.skill)
+    hours = (started - EPOCH).total_seconds() / 3600 % 24
+    skill *= 1 - annotator.fatigue * min(hours, SHIFT_H)
+    return skill - (params.hard_skill_loss if _hard(params, ask) else 0.0)
+
+
+def _hard(params: Params, ask: Ask) -> bool:
+    return uniform(params.seed, "hard", ask.item_id) < params.hard_share
 
 
 def _wait_s(latency: Latency, draw: float) -> int:

@@ -5,25 +5,23 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tailfirst.port import Idempotency, Purpose
+from tailfirst.port import Idempotency
+from tailfirst.vendors._simulated_faults import (
+    CALL_FAULTS,
+    IMPLEMENTED,
+    ITEM_FAULTS,
+    KNOWN_FAULTS,
+    PUSH_FAULTS,
+    SERVICE_FAULTS,
+    STAFF_FAULTS,
+    Fault,
+    fires,
+)
 
-# specs/vendor.md section 5, in its order.
-KNOWN_FAULTS = (
-    "create_timeout", "conflict_409", "token_expired", "batch_partial", "double_worker", "zombie_worker",
-    "duplicate_event", "webhook_lost", "webhook_forged", "webhook_early", "out_of_order", "cursor_skip",
-    "export_truncated", "sla_partial", "late_label", "label_changed", "label_unknown_class", "ontology_drift",
-    "payload_malformed", "answers_swapped", "asset_unreachable", "vendor_down", "rate_limited", "auth_revoked",
-    "balance_empty", "price_changed", "cancel_too_late", "invoice_mismatch", "annotator_spam", "gold_leaked",
-    "guideline_ambiguous", "relabel_correlated", "vendor_retention", "machine_labeled", "prelabel_anchoring",
-    "clock_skew",
-)  # fmt: skip
-SERVICE_FAULTS = ("vendor_down", "rate_limited", "auth_revoked", "balance_empty")  # `at_call` counts every call
-CALL_FAULTS = ("create_timeout", "batch_partial", "ontology_drift", *SERVICE_FAULTS)
-ITEM_FAULTS = (
-    "duplicate_event", "out_of_order", "cursor_skip", "late_label", "label_changed", "label_unknown_class",
-    "payload_malformed", "answers_swapped", "asset_unreachable", "machine_labeled", "conflict_409",
-)  # fmt: skip
-IMPLEMENTED = tuple(name for name in KNOWN_FAULTS if name in CALL_FAULTS + ITEM_FAULTS)
+__all__ = [
+    "CALL_FAULTS", "IMPLEMENTED", "ITEM_FAULTS", "KNOWN_FAULTS", "PUSH_FAULTS", "SERVICE_FAULTS", "STAFF_FAULTS",
+    "Annotator", "Fault", "Latency", "Params", "Prices",
+]  # fmt: skip
 
 
 class _Options(BaseModel):
@@ -39,7 +37,7 @@ class Prices(_Options):
     RELABEL: int = Field(60_000, ge=0)
     CALIBRATION: int = Field(40_000, ge=0)
 
-    def of(self, purpose: Purpose) -> int:
+    def of(self, purpose: str) -> int:
         """Micros of one answer."""
         return int(getattr(self, purpose))
 
@@ -49,7 +47,9 @@ class Annotator(_Options):
 
     id: str = Field(min_length=1)
     skill: float = Field(0.95, ge=0, le=1)
+    skill_of: dict[str, float] = Field(default_factory=dict)  # truth -> skill, where it differs from `skill`
     confuse: dict[str, str] = Field(default_factory=dict)  # truth -> the class it is taken for
+    fatigue: float = Field(0.0, ge=0, le=0.1)  # share of the skill that each hour of an eight-hour shift takes
     spam: float = Field(0.0, ge=0, le=1)  # share of answers given blindly
     skip: float = Field(0.0, ge=0, le=1)  # share of items handed back without an answer
 
@@ -59,50 +59,12 @@ class Latency(_Options):
 
     median_s: float = Field(7_200, gt=0)
     p95_s: float = Field(57_600, gt=0)
+    hard_item_factor: float = Field(1.0, ge=1)  # hard items take so many times longer, so they come back last
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.p95_s < self.median_s:
             raise ValueError(f"p95_s ({self.p95_s}) must not be below median_s ({self.median_s})")
-        return self
-
-
-class Fault(_Options):
-    """An armed fault: by `rate`, at one call of its operation (1-based), or for named items."""
-
-    name: str
-    rate: float | None = Field(None, ge=0, le=1)
-    at_call: int | None = Field(None, ge=1)
-    items: tuple[str, ...] = ()  # item ids
-    keep: int | None = Field(None, ge=0)  # batch_partial: `keep` of every `of` items are created
-    of: int | None = Field(None, ge=1)
-    after_commit: bool = False  # create_timeout: the vendor created, and the answer was lost
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        ours = ", ".join(IMPLEMENTED)
-        if name not in KNOWN_FAULTS:
-            raise ValueError(f"no fault {name!r}; the simulated vendor can make: {ours}")
-        if name not in IMPLEMENTED:
-            raise ValueError(f"the simulated vendor cannot make {name!r}; it can make: {ours}")
-        return name
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        by_call, by_item = self.name in CALL_FAULTS, self.name in ITEM_FAULTS
-        if self.at_call is not None and not by_call:
-            raise ValueError(f"{self.name} fires per item: say `rate` or `items`, not `at_call`")
-        if self.items and not by_item:
-            raise ValueError(f"{self.name} fires per call: say `rate` or `at_call`, not `items`")
-        if sum((self.rate is not None, self.at_call is not None, bool(self.items))) != 1:
-            raise ValueError(f"{self.name}: say when it fires, by exactly one of rate, at_call, items")
-        if (self.keep is not None or self.of is not None) and self.name != "batch_partial":
-            raise ValueError(f"{self.name} takes no keep/of; only batch_partial does")
-        if self.name == "batch_partial" and (self.keep is None or self.of is None or self.keep > self.of):
-            raise ValueError("batch_partial needs keep and of with keep <= of, for example keep: 310, of: 1310")
-        if self.after_commit and self.name != "create_timeout":
-            raise ValueError(f"{self.name} takes no after_commit; only create_timeout does")
         return self
 
 
@@ -117,13 +79,22 @@ class Params(_Options):
     seed: int = 7
     currency: str = Field("USD", pattern=r"^[A-Z]{3}$")
     price_micros: Prices = Prices()
+    balance_micros: int | None = Field(None, ge=0)  # what we have paid in; null = the vendor sends a bill
     annotators: tuple[Annotator, ...] = Field(default_factory=_staff, min_length=1)
+    hard_share: float = Field(0.1, ge=0, le=1)  # share of the items that are hard for everybody
+    hard_skill_loss: float = Field(0.0, ge=0, le=1)  # how much skill a hard item takes
     latency: Latency = Latency()
-    hours_per_poll: float = Field(24.0, gt=0)  # simulated time that passes at the vendor between two polls
+    hours_per_poll: float = Field(24.0, ge=0)  # simulated time that passes at the vendor between two polls
     max_batch: int = Field(500, ge=1)
     page_size: int = Field(1000, ge=1)
     idempotency: Idempotency = "NATIVE"
+    idempotency_ttl_s: int = Field(86_400, ge=1)  # NATIVE_TTL: after so long a repeated key is a new purchase
     cancel: Literal["ANY", "NONE"] = "ANY"  # whether labeling tasks without an answer can be taken back
+    review: bool = False  # whether answers can be accepted and rejected; a rejected one is not paid
+    rework: bool = False  # whether a review can send an answer back to other people, at the vendor's cost
+    prelabels: bool = True
+    gold: bool = True
+    retention_days: int | None = Field(None, ge=1)  # after so many simulated days an answer is deleted
     faults: tuple[Fault, ...] = ()
 
     @field_validator("annotators")
@@ -134,13 +105,6 @@ class Params(_Options):
             raise ValueError(f"annotator ids must be distinct; found {', '.join(ids)}")
         return annotators
 
-    @field_validator("idempotency")
-    @classmethod
-    def _offered(cls, value: Idempotency) -> Idempotency:
-        if value == "NATIVE_TTL":
-            raise ValueError("the simulated vendor offers NATIVE, EMULATED and NONE")
-        return value
-
     @property
     def poll(self) -> timedelta:
         """Simulated time between two polls."""
@@ -149,3 +113,8 @@ class Params(_Options):
     def armed(self, name: str) -> tuple[Fault, ...]:
         """The armed faults of a name."""
         return tuple(f for f in self.faults if f.name == name)
+
+    def hit(self, name: str, *, item_id: str = "", key: str = "", call: int = 0) -> Fault | None:
+        """The armed fault of a name that hits this call, labeling task or person; None = it does not strike."""
+        found = (f for f in self.armed(name) if fires(f, self.seed, item_id=item_id, key=key, call=call))
+        return next(found, None)

@@ -6,7 +6,7 @@ delivers is a function of (seed, submission key, annotator, round), so a killed 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from tailfirst import schemas
@@ -42,7 +42,9 @@ from tailfirst.port import (
 from tailfirst.vendors import _simulated_wire as wire
 from tailfirst.vendors._simulated_answers import answers
 from tailfirst.vendors._simulated_book import Book, EventRow, Job
-from tailfirst.vendors._simulated_company import NO_ANSWERS, Company, Created, price_of
+from tailfirst.vendors._simulated_company import Company, utc_now
+from tailfirst.vendors._simulated_desk import NO_ANSWERS, Created
+from tailfirst.vendors._simulated_money import percent_now, statement
 from tailfirst.vendors._simulated_params import Params
 
 __all__ = ["Params", "SimulatedVendor", "answers", "load", "read_truth"]
@@ -79,20 +81,22 @@ class SimulatedVendor:
         params: Params,
         book: Book,
         truth: Callable[[], Mapping[str, str]],
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.params = params
         self.book = book
-        self._company = Company(params, book, truth)
+        self._company = Company(params, book, truth, now)
         self._now = now
 
     def capabilities(self) -> Capabilities:
         """What this vendor can do."""
+        ttl = self.params.idempotency_ttl_s if self.params.idempotency == "NATIVE_TTL" else None
         return Capabilities(
-            idempotency=self.params.idempotency, idempotency_ttl_s=None, key_max_chars=128,
-            max_batch=self.params.max_batch, staging=True, cancel=self.params.cancel, review=False, rework=False,
-            prelabels=False, gold=False, overlap_max=len(self.params.annotators), dynamic_overlap=False, push="NONE",
-            revisions=True, cost="PER_TASK", retention_days=None, workforce="INTERNAL",
+            idempotency=self.params.idempotency, idempotency_ttl_s=ttl, key_max_chars=128,
+            max_batch=self.params.max_batch, staging=True, cancel=self.params.cancel, review=self.params.review,
+            rework=self.params.rework, prelabels=self.params.prelabels, gold=self.params.gold,
+            overlap_max=len(self.params.annotators), dynamic_overlap=False, push="NONE", revisions=True,
+            cost="PER_TASK", retention_days=self.params.retention_days, workforce="INTERNAL",
         )  # fmt: skip
 
     def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
@@ -109,8 +113,9 @@ class SimulatedVendor:
         return ProjectRef(self.name, vendor_id, "drifted" if drifted else spec.ontology_digest)
 
     def quote(self, batch: BatchSpec) -> Quote:
-        """Price list times items times answers per item."""
-        each = price_of(self.params.price_micros, batch.purpose)
+        """Price list times items times answers per item, in the prices of now."""
+        with self._company.call("quote", counted=False) as (session, _):
+            each = self.params.price_micros.of(batch.purpose) * percent_now(self.params, session) // 100
         return Quote(
             total=self._money(each * batch.overlap * batch.n_tasks),
             per_task=self._money(each * batch.overlap),
@@ -126,26 +131,18 @@ class SimulatedVendor:
         """
         if spec.overlap > len(self.params.annotators):
             raise UserError(f"round.overlap is {spec.overlap}, but vendor.annotators has {len(self.params.annotators)}")
-        vendor_id = f"order-{spec.key[:16]}"
         with self._company.call("open_batch") as (session, _):
-            session.add_batch(vendor_id, spec.key, spec.project.vendor_id, spec.round_no, spec.overlap)
+            vendor_id = self._company.open(session, spec)
         return BatchRef(spec.key, vendor_id)
 
     def submit(self, batch: BatchRef, items: Sequence[TaskSpec]) -> SubmitReport:
         """Create labeling tasks; every requested key comes back exactly once."""
-        company = self._company
-        with company.call("submit") as (session, call):
-            timeout, partial = company.fault("create_timeout", call), company.fault("batch_partial", call)
-            reach = len(items)
-            if partial and partial.keep is not None and partial.of:
-                reach = len(items) * partial.keep // partial.of
-            if timeout and not timeout.after_commit:
-                reach = 0
-            order = company.order(session, batch.vendor_id)
-            done = [_outcome(company.create(session, order, item)) for item in items[:reach]]
-        why = "the call timed out" if timeout else "not in the vendor's answer"
+        with self._company.call("submit") as (session, call):
+            report = self._company.submit(session, call, batch.vendor_id, items)
+        done = [_outcome(one) for one in report.created]
+        why = "the call timed out" if report.lost else "not in the vendor's answer"
         lost = [ItemOutcome(item.key, None, why, "UNKNOWN") for item in items]
-        return SubmitReport(tuple(lost if timeout else done + lost[reach:]))
+        return SubmitReport(tuple(lost if report.lost else done + lost[len(done) :]))
 
     def finalize(self, batch: BatchRef) -> None:
         """Close the staging phase: the people start."""
@@ -153,16 +150,20 @@ class SimulatedVendor:
             session.finalize(batch.vendor_id)
 
     def find(self, batch: BatchRef, keys: Sequence[SubmissionKey]) -> Mapping[SubmissionKey, TaskRef]:
-        """What exists under these keys."""
+        """What exists under these keys.
+
+        Raises:
+            Gone: One of them was deleted after the retention time.
+        """
         with self._company.call("find") as (session, _):
-            found = {key: [j for j in session.jobs(key) if j.batch == batch.vendor_id] for key in keys}
-        return {key: _ref(jobs[0]) for key, jobs in found.items() if jobs}
+            found = self._company.find(session, batch.vendor_id, keys)
+        return {SubmissionKey(key): _ref(job) for key, job in found.items()}
 
     def changes(self, batch: BatchRef, cursor: Cursor | None) -> Page[VendorEvent]:
         """Let time pass, then list what happened after the cursor."""
         after = int(cursor) if cursor else 0
-        with self._company.call("changes") as (session, _):
-            self._company.work(session, batch.vendor_id)
+        with self._company.call("changes") as (session, call):
+            self._company.pass_by(session, batch.vendor_id, call)
             rows = session.events(batch.vendor_id, after, self.params.page_size)
             full = len(rows) == self.params.page_size
             last = rows[-1].seq if full else max(after, session.last_seq(batch.vendor_id))
@@ -171,9 +172,13 @@ class SimulatedVendor:
         return Page(events, Cursor(str(last)), full)
 
     def fetch(self, refs: Sequence[TaskRef]) -> Iterator[RawResult]:
-        """Every revision of each labeling task's result; nothing for those without one."""
-        with self._company.call("fetch") as (session, _):
-            rows = [row for ref in refs for row in self._company.deliver(session, ref.vendor_id)]
+        """Every revision of each labeling task's result; nothing for those without one.
+
+        Raises:
+            Gone: One of them was deleted after the retention time.
+        """
+        with self._company.call("fetch") as (session, call):
+            rows = self._company.deliver(session, call, [ref.vendor_id for ref in refs])
         for row in rows:
             yield RawResult(
                 SubmissionKey(row.key), row.vendor_id, row.revision, row.body, sha256_bytes(row.body),
@@ -189,14 +194,12 @@ class SimulatedVendor:
         return wire.parse(raw, ontology)
 
     def review(
-        self,
-        ref: TaskRef,
-        verdict: Literal["ACCEPT", "REJECT", "REWORK"],  # noqa: ARG002 - the port's shape
-        reason: str,  # noqa: ARG002 - the port's shape
-        key: str,  # noqa: ARG002 - the port's shape
+        self, ref: TaskRef, verdict: Literal["ACCEPT", "REJECT", "REWORK"], reason: str, key: str
     ) -> ReviewReport:
-        """Not offered (Capabilities.review is False): nothing is found to review."""
-        return ReviewReport((ItemOutcome(ref.key, ref, "the simulated vendor takes no reviews", "NOT_FOUND"),))
+        """A verdict on an answer: a rejected one is credited, one for rework is given anew by others, for nothing."""
+        with self._company.call("review") as (session, _):
+            refused = self._company.review(session, ref.vendor_id, verdict, reason, key)
+        return ReviewReport((ItemOutcome(ref.key, ref, refused, "NOT_FOUND" if refused else "REVIEWED"),))
 
     def cancel(self, refs: Sequence[TaskRef], key: str) -> CancelReport:  # noqa: ARG002 - repeating is harmless anyway
         """Take back what has no result yet."""
@@ -209,9 +212,15 @@ class SimulatedVendor:
         with self._company.call("costs") as (session, _):
             charges = session.charges(batch.vendor_id)
         return tuple(
-            CostLine(c.line_id, SubmissionKey(c.key), batch.key, Money(c.amount_micros, c.currency), at, "ACCRUED")
-            for c in charges
-            for at in (wire.moment(c.at),)
+            wire.cost_line(c.line_id, c.key, batch.key, c.amount_micros, c.currency, c.at, c.kind) for c in charges
+        )
+
+    def statement(self, batch: BatchRef) -> Sequence[CostLine]:
+        """The lines of the vendor's invoice for an order, as INVOICED: what `reconcile` compares with the ledger."""
+        with self._company.call("statement", counted=False) as (session, _):
+            lines = statement(self.params, session, self._company.order(session, batch.vendor_id))
+        return tuple(
+            wire.cost_line(c.line_id, c.key, batch.key, c.amount_micros, c.currency, c.at, c.kind) for c in lines
         )
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> WebhookHint:  # noqa: ARG002
@@ -240,5 +249,6 @@ def _outcome(made: Created) -> ItemOutcome:
 
 
 def _event(row: EventRow) -> VendorEvent:
-    kind: Literal["RETURNED", "UPDATED"] = "RETURNED" if row.kind == "RETURNED" else "UPDATED"
-    return VendorEvent(SubmissionKey(row.key), row.vendor_id, kind, row.revision, wire.moment(row.at))
+    return VendorEvent(
+        SubmissionKey(row.key), row.vendor_id, wire.event_kind(row.kind), row.revision, wire.moment(row.at)
+    )

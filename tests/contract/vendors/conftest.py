@@ -1,6 +1,7 @@
 """Every test of the conformance kit runs once for each variant of each harness in tests/support/vendors."""
 
 import importlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from tailfirst.port import TaskSpec
 from tailfirst.task import Task
 from tests.support.vendors import kit as kits
 from tests.support.vendors.kit import Kit
+from tests.support.vendors.row import ROWS, Row
+from tests.support.vendors.world import World, write_folder
 
 FOLDER = Path(kits.__file__).parent
 NAMES = sorted(path.stem.removeprefix("harness_") for path in FOLDER.glob("harness_*.py"))
@@ -22,7 +25,17 @@ HARNESSES: dict[str, dict[str, Callable[[Path], Kit]]] = {
 @pytest.fixture(params=[f"{name}/{variant}" for name, variants in HARNESSES.items() for variant in variants])
 def kit(request: Any, tmp_path: Path) -> Kit:
     name, _, variant = request.param.partition("/")
+    write_folder(tmp_path)
     return HARNESSES[name][variant](tmp_path)
+
+
+@pytest.fixture
+def row(request: Any, kit: Kit, tmp_path: Path) -> Row:
+    """The row that the test's name tells: test_row_01_create_timeout."""
+    found = re.match(r"test_row_(\d\d)_(\w+)", request.node.originalname)
+    assert found is not None
+    assert found[2] == ROWS[int(found[1])]
+    return Row(int(found[1]), kit, World(tmp_path, kit), lambda why: request.node.user_properties.append(("n/a", why)))
 
 
 @pytest.fixture
@@ -43,3 +56,9 @@ def make_spec() -> Callable[..., TaskSpec]:
 @pytest.fixture
 def ontology() -> Task:
     return kits.ONTOLOGY
+
+
+@pytest.fixture
+def row_world(kit: Kit, tmp_path: Path) -> World:
+    """A campaign around the vendor under test, for what is no row of the table."""
+    return World(tmp_path, kit)

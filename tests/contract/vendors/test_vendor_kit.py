@@ -222,6 +222,8 @@ def test_skipped_events_are_found_by_a_sweep(kit: Any, items: Any) -> None:
 
 def test_newest_revision_wins_by_the_vendors_time(kit: Any, items: Any, ontology: Any) -> None:
     faults = {"name": "label_changed", "rate": 1.0}, {"name": "out_of_order", "rate": 1.0}
+    if "out_of_order" in kit.absent:
+        pytest.skip(kit.absent["out_of_order"])
     vendor, batch, _ = delivered(kit, items, *faults, polls=12)
     by_key: dict[str, list[Any]] = {}
     for raw in kit.results(vendor, batch, items):
@@ -229,7 +231,7 @@ def test_newest_revision_wins_by_the_vendors_time(kit: Any, items: Any, ontology
     for revisions in by_key.values():
         assert len(revisions) == 2
         newest = max(revisions, key=lambda p: (p.vendor_updated_at, p.revision))
-        assert newest.revision == "2"
+        assert newest.revision == max(p.revision for p in revisions)
         assert newest is revisions[0]  # and it arrived first
 
 

@@ -12,7 +12,7 @@ from tailfirst.config import Settings
 from tailfirst.paths import Workspace
 from tailfirst.port import LabelVendor
 from tailfirst.vendors import simulated
-from tailfirst.vendors._simulated_params import IMPLEMENTED
+from tailfirst.vendors._simulated_params import IMPLEMENTED, PUSH_FAULTS
 from tests.support.vendors.kit import Kit, truth
 
 
@@ -25,12 +25,13 @@ def make_kit(root: Path, **options: Any) -> Kit:
         params = simulated.Params.model_validate({**options, "faults": list(faults)})
         return simulated.load(params, ws, Settings(_env_file=None))
 
-    return Kit(make, frozenset(IMPLEMENTED))
+    return Kit(make, frozenset(IMPLEMENTED), dict.fromkeys(PUSH_FAULTS, "in process nothing is pushed"))
 
 
 KITS: dict[str, Callable[[Path], Kit]] = {
     "NATIVE": make_kit,
     "EMULATED": lambda root: make_kit(root, idempotency="EMULATED"),
     "NONE": lambda root: make_kit(root, idempotency="NONE"),
+    "NATIVE_TTL": lambda root: make_kit(root, idempotency="NATIVE_TTL"),
     "small pages": lambda root: make_kit(root, page_size=3, hours_per_poll=6),
 }

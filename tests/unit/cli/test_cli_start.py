@@ -25,7 +25,7 @@ def test_help_loads_nothing_heavy(typed):
 def test_help_lists_every_command(capsys):
     assert cli.run(["--help"]) == 0
     out = capsys.readouterr().out
-    names = "init status plan approve advance report lineage pause resume replay fetch take-down"
+    names = "init status plan approve advance report lineage pause resume replay fetch take-down serve"
     for name in names.split():
         assert f" {name} " in out
 

@@ -6,101 +6,20 @@ runs the campaign and is killed at the n-th point; another child goes on; then e
 
 import os
 import shutil
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from sqlalchemy import event
 
-from tailfirst.artifacts import sha256_file, sha256_tree
+from tailfirst import schemas
+from tailfirst.artifacts import sha256_file, sha256_tree, write_parquet
 from tailfirst.context import worker_name
-from tailfirst.labeling import seal
-from tailfirst.ledger.engine import WRITES
+from tests.support.kills import Points, Watched, in_child, watch
 
 Run = Callable[[Any], list[str]]
-
-
-@dataclass
-class Points:
-    """Counts the points and kills this process at one of them."""
-
-    kill_at: int = 0
-    seen: int = 0
-
-    def __call__(self) -> None:
-        self.seen += 1
-        if self.seen == self.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-class Watched:
-    """The vendor, with a point after each answer."""
-
-    def __init__(self, vendor: Any, points: Points) -> None:
-        self._vendor = vendor
-        self._points = points
-        self.name = vendor.name
-        self.parser_version = vendor.parser_version
-        self.simulated_clock = True
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._vendor, name)
-        if name in {"capabilities", "parse"}:
-            return method
-
-        def call(*args: Any) -> Any:
-            answer = method(*args)
-            answer = list(answer) if name == "fetch" else answer
-            self._points()
-            return answer
-
-        return call
-
-
-def watch(ctx: Any, points: Points) -> None:
-    """Points around every commit that writes, and around the rebuilding of the labels after the rename."""
-    engine = ctx.ledger.database.engine
-    fold = seal.fold
-
-    def watched_fold(ws: Any) -> Any:
-        points()
-        answer = fold(ws)
-        points()
-        return answer
-
-    seal.fold = watched_fold  # the child's own copy of the module
-    commit = engine.dialect.do_commit
-    writing = []
-
-    def before(connection: Any) -> None:
-        if connection.get_execution_options().get(WRITES):
-            points()
-            writing.append(True)
-
-    def do_commit(connection: Any) -> None:
-        commit(connection)
-        if writing:
-            writing.clear()
-            points()
-
-    event.listen(engine, "commit", before)
-    engine.dialect.do_commit = do_commit
-
-
-def in_child(work: Callable[[], None]) -> int:
-    """Run in a fork; the wait status."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitpid(pid, 0)[1]
 
 
 def campaign(ctx: Any, runner: Run, round_no: int, kill_at: int) -> int:
@@ -174,5 +93,55 @@ def test_killed_anywhere(world: Any, runner: Run, tmp_path_factory: Any, round_n
                 assert os.WIFSIGNALED(campaign(ctx, runner, round_no, kill_at)), kill_at
                 assert campaign(ctx, runner, round_no, kill_at=0) == 0, kill_at
                 assert end(ctx, round_no) == want, kill_at
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_killed_in_a_seal_with_gold_second_opinions_and_rework(
+    world: Any, runner: Run, stepper: Any, tmp_path_factory: Any
+) -> None:
+    """Who is not counted, what is superseded and what is reworked come out the same after every kill."""
+    world.quality.update(min_gold_accuracy=0.7, min_gold_answers=3, gold_share=0.3)
+    world.vendor["annotators"] = [{"id": "a", "skill": 1.0}, {"id": "b", "skill": 0.0}]
+    pool, truth = world.pool(), world.truth()
+    rows = [{"item_id": item, "class_id": truth[item], "source": "expert:e"} for item in pool[:8]]
+    write_parquet(world.ws.gold, pa.Table.from_pylist(rows, schema=schemas.GOLD))
+
+    def purposes(wanted: dict[str, str]) -> None:
+        world.batch(list(wanted), n_audit=0)
+        table = schemas.read(world.ws.batch, schemas.BATCH).to_pylist()
+        made = [row | {"purpose": wanted[row["item_id"]]} for row in table]
+        write_parquet(world.ws.batch, pa.Table.from_pylist(made, schema=schemas.BATCH))
+
+    with world.context() as ctx:
+        purposes(dict.fromkeys(pool[8:12], "TRAIN"))
+        runner(ctx)
+        again = dict.fromkeys(pool[8:10], "RELABEL")
+        purposes({**dict.fromkeys(pool[:8], "GOLD"), **again, **dict.fromkeys(pool[12:18], "TRAIN")})
+        while ctx.ledger.rounds.current("tiny").state != "CLOSING":
+            stepper(ctx)
+    base = Path("/dev/shm") if Path("/dev/shm").is_dir() else tmp_path_factory.getbasetemp()
+    room = base / f"tailfirst-kill-{os.getpid()}-quality"
+    shutil.rmtree(room, ignore_errors=True)
+    shutil.copytree(world.root, room)
+    copy = replace(world, root=room)
+    try:
+        with copy.context() as ctx:
+
+            def fresh() -> None:
+                ctx.ledger.close()
+                shutil.rmtree(room, ignore_errors=True)
+                shutil.copytree(world.root, room)
+
+            assert campaign(ctx, runner, 2, kill_at=0) == 0
+            want, n_points = end(ctx, 2), int((room / "points").read_text())
+            states = {task.state for no in (1, 2) for task in ctx.ledger.tasks.list("tiny", no)}
+            assert {"ACCEPTED", "SUPERSEDED", "REWORK"} <= states
+            for kill_at in range(1, n_points + 1, 2):
+                fresh()
+                assert os.WIFSIGNALED(campaign(ctx, runner, 2, kill_at)), kill_at
+                assert campaign(ctx, runner, 2, kill_at=0) == 0, kill_at
+                assert end(ctx, 2) == want, kill_at
     finally:
         shutil.rmtree(room, ignore_errors=True)

@@ -105,7 +105,7 @@ def order(ledger: Ledger, name: str, before: int, price: int, now: datetime) -> 
 
 def happen(ledger: Ledger, name: str, numbers: Iterable[int]) -> tuple[object, ...]:
     """Seven events of four keys in some order; what the ledger says afterwards."""
-    keys, lease = in_outbox(ledger, 4, price=100, campaign=name, round_cap=500)
+    keys, lease = in_outbox(ledger, 4, price=100, campaign=name, round_cap=500)  # room for what an adjustment adds
     ledger.tasks.record_outcomes([created(key) for key in keys[:3]], lease.token, AT, "w1")
     costs = [line(f"a-{n}", key, 90) for n, key in enumerate(keys[:3])]
     costs += [line("i-0", keys[0], 95, "INVOICED"), line("plus", keys[0], 5, "ADJUSTED", at=MAY)]
@@ -125,6 +125,6 @@ def happen(ledger: Ledger, name: str, numbers: Iterable[int]) -> tuple[object, .
 def test_another_order_and_repetitions_give_the_same_ledger(
     ledger: Ledger, order: list[int], repeats: list[int]
 ) -> None:
-    """Outcomes, charges within what is reserved, invoices and refunds of different keys commute."""
+    """Outcomes, charges, invoices and adjustments within the caps commute."""
     straight = happen(ledger, f"o{next(fresh)}", range(7))
     assert happen(ledger, f"o{next(fresh)}", [*order, *repeats]) == straight

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from tailfirst.errors import LedgerError, UserError
-from tailfirst.ledger import Ledger, engine
+from tailfirst.ledger import Ledger
 from tailfirst.ledger.engine import Database
 from tailfirst.ledger.tables import Event, Lease, Task
 from tailfirst.ledger.types import NaiveTime
@@ -133,13 +133,24 @@ def test_sqlite_is_set_up(sqlite_url: str) -> None:
     assert pragmas == {"foreign_keys": 1, "journal_mode": "wal"}
 
 
-def test_a_busy_ledger_says_so(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "BUSY_MS", 20)
-    with Ledger.open(sqlite_url) as ledger:
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_busy_ledger_says_so(sqlite_url: str, tmp_path: Path, eager: bool) -> None:
+    with Ledger.open(sqlite_url, busy_ms=20, eager=eager) as ledger:
         other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LedgerError, match="stayed locked"):
             opened(ledger, 1)
+        other.close()
+
+
+def test_an_eager_writer_gets_the_lock_once_it_is_free(sqlite_url: str, tmp_path: Path) -> None:
+    with Ledger.open(sqlite_url, eager=True) as ledger:
+        other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.1, other.rollback)
+        release.start()
+        assert opened(ledger, 1) == ["tf-c-1-0"]
+        release.join()
         other.close()
 
 

@@ -15,12 +15,13 @@ from tailfirst.ledger.engine import Database
 from tailfirst.ledger.tables import Budget
 from tests.support.ledgers import AT, line, submitted
 
-KNOWN = migrate.revisions()  # newest first
+HEAD = migrate.revisions()[0]
+
 ADDS_A_COLUMN = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "9999"
+revision = "9001"
 down_revision = "{head}"
 
 
@@ -40,10 +41,10 @@ def downgrade():
 
 @pytest.fixture
 def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for a revision 9999, after the newest one, that the program then knows."""
+    """A folder for a revision 9001 that the program then knows."""
     folder = tmp_path / "versions"
     folder.mkdir()
-    plain = migrate.config
+    plain, known = migrate.config, migrate.revisions()
 
     def config(connection: Connection | None = None) -> Config:
         made = plain(connection)
@@ -52,7 +53,7 @@ def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return made
 
     monkeypatch.setattr(migrate, "config", config)
-    monkeypatch.setattr(migrate, "revisions", lambda: ("9999", *KNOWN))
+    monkeypatch.setattr(migrate, "revisions", lambda: ("9001", *known))
     return folder
 
 
@@ -106,17 +107,17 @@ def test_down_and_up_on_a_filled_ledger(new_url: str) -> None:
 def test_a_later_migration_keeps_the_rows(new_url: str, next_revision: Path) -> None:
     """Trap L6: SQLite rebuilds the table, whose children point at it all the while."""
     database = Database(new_url)
-    migrate.upgrade(database, KNOWN[0])
+    migrate.upgrade(database, HEAD)
     ledger = Ledger(database)
     submitted(ledger, 3)
     before = ledger.fingerprint("c")
-    (next_revision / "9999_extra.py").write_text(ADDS_A_COLUMN.format(then="pass", head=KNOWN[0]))
-    migrate.upgrade(database, "9999")
+    (next_revision / "9001_extra.py").write_text(ADDS_A_COLUMN.format(head=HEAD, then="pass"))
+    migrate.upgrade(database)
     with database.read() as connection:
         assert connection.execute(text("SELECT extra FROM rounds")).scalar() == "x"
         assert "ck_rounds_extra" in {str(c["name"]) for c in inspect(connection).get_check_constraints("rounds")}
     assert ledger.fingerprint("c") == before
-    migrate.downgrade(database, KNOWN[0])
+    migrate.downgrade(database, HEAD)
     assert ledger.fingerprint("c") == before
     with database.read() as connection:
         assert "extra" not in {column["name"] for column in inspect(connection).get_columns("rounds")}
@@ -128,15 +129,14 @@ def test_a_later_migration_keeps_the_rows(new_url: str, next_revision: Path) -> 
 def test_a_failed_migration_leaves_nothing(new_url: str, next_revision: Path) -> None:
     """Trap L7: by default SQLite commits before DDL, and a failed migration is half done."""
     database = Database(new_url)
-    migrate.upgrade(database, KNOWN[0])
+    migrate.upgrade(database, HEAD)
     ledger = Ledger(database)
     submitted(ledger, 1)
     before = ledger.fingerprint("c")
-    broken = ADDS_A_COLUMN.format(then='raise RuntimeError("half way")', head=KNOWN[0])
-    (next_revision / "9999_extra.py").write_text(broken)
+    (next_revision / "9001_extra.py").write_text(ADDS_A_COLUMN.format(head=HEAD, then='raise RuntimeError("half way")'))
     with pytest.raises(RuntimeError, match="half way"):
-        migrate.upgrade(database, "9999")
-    assert migrate.current(database) == KNOWN[0]
+        migrate.upgrade(database)
+    assert migrate.current(database) == HEAD
     with database.read() as connection:
         assert "extra" not in {column["name"] for column in inspect(connection).get_columns("rounds")}
     assert ledger.fingerprint("c") == before
@@ -152,7 +152,7 @@ def test_a_newer_ledger_is_refused(ledger_url: str) -> None:
                 Ledger.open(ledger_url)
         finally:
             with ledger.database.write() as connection:
-                connection.execute(text(f"UPDATE alembic_version SET version_num = '{KNOWN[0]}'"))
+                connection.execute(text(f"UPDATE alembic_version SET version_num = '{HEAD}'"))
 
 
 def test_money_that_was_there_before_counts_in_a_month(new_url: str) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -76,3 +77,23 @@ def test_label_has_strictly_most_votes(classes: list[str]) -> None:
         assert all(counts[verdict.class_id or ""] > n for c, n in counts.items() if c != verdict.class_id)
     else:
         assert counts["owl"] == counts["cat"]
+
+
+def skip(who: str, reason: str) -> Annotation:
+    return replace(answer(who, skipped=True), reason=reason)
+
+
+def test_none_of_these_and_unusable_are_answers() -> None:
+    found = majority([skip("a", "none_of_these"), skip("b", "none_of_these"), answer("c", "owl")])
+    assert (found.kind, found.reason, found.confidence) == ("SKIPPED", "none_of_these", 2 / 3)
+    assert majority([skip("a", "unusable")]).reason == "unusable"
+    found = majority([skip("a", "none_of_these"), answer("b", "owl"), answer("c", "owl")])
+    assert (found.class_id, found.confidence, found.annotators) == ("owl", 2 / 3, ("a", "b", "c"))
+    tied = majority([skip("a", "none_of_these"), answer("b", "owl")])
+    assert (tied.kind, tied.reason) == ("UNRESOLVED", "tie between none_of_these, owl")
+
+
+def test_unsure_abstains_until_most_are_unsure() -> None:
+    assert majority([skip("a", "unsure"), answer("b", "owl")]).class_id == "owl"
+    found = majority([skip("a", "unsure"), skip("b", "unsure"), answer("c", "owl")])
+    assert (found.kind, found.reason) == ("SKIPPED", "unsure")

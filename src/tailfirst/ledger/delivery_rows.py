@@ -1,0 +1,181 @@
+"""What storing and reading deliveries does to the rows, many at a time: one statement per kind of change."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tailfirst.errors import LedgerError
+from tailfirst.ledger import transitions
+from tailfirst.ledger.journal import Act, Shift, append_event, move_tasks
+from tailfirst.ledger.outbox import lock_tasks
+from tailfirst.ledger.plans import CHUNK
+from tailfirst.ledger.tables import AnnotationRecord, Delivery, Event, Task
+from tailfirst.port import ParsedResult, RawResult
+
+Place = tuple[str, str]  # vendor id, revision
+
+
+def store(connection: Connection, campaign: str, round_no: int, raws: Sequence[RawResult]) -> list[bool]:
+    """Insert what is not there yet and move its tasks to RETURNED; for each result whether it is new."""
+    owners = _owners(connection, campaign, round_no, raws)
+    tasks = {task.key: task for task in lock_tasks(connection, sorted({key for key in owners if key}))}
+    rows = [_columns(campaign, round_no, key, raw) for key, raw in zip(owners, raws, strict=True)]
+    inserted = _insert_new(connection, rows)
+    new: list[bool] = []
+    moved: dict[str, Shift] = {}
+    for key, raw in zip(owners, raws, strict=True):
+        new.append((raw.vendor_id, raw.revision) in inserted)
+        inserted.discard((raw.vendor_id, raw.revision))  # the same twice in one call is new once
+        if new[-1] and key is not None and transitions.allowed(transitions.TASK, tasks[key].state, "RETURNED"):
+            moved.setdefault(key, Shift(tasks[key], "RETURNED"))
+    if moved:
+        move_tasks(connection, moved.values(), Act(raws[0].fetched_at, "collect"))
+    for key, raw, fresh in zip(owners, raws, new, strict=True):
+        if not fresh:
+            _note_other_bytes(connection, campaign, round_no, key, raw)
+    return new
+
+
+def record(connection: Connection, results: Sequence[ParsedResult], at: datetime) -> None:
+    """Annotations of parsed results, and their tasks to PARSED.
+
+    Raises:
+        LedgerError: No delivery of a key and revision is stored.
+    """
+    if not results:
+        return
+    tasks = lock_tasks(connection, sorted({str(result.key) for result in results}))
+    columns = ("parsed_at", "parser_version", "vendor_updated_at", "quarantine_reason")
+    stored = (
+        update(Delivery)
+        .where(Delivery.key == bindparam("of_key"), Delivery.revision == bindparam("of_revision"))
+        .values({name: bindparam(f"to_{name}", type_=Delivery.__table__.c[name].type) for name in columns})
+    )
+    places: list[dict[str, Any]] = [{"of_key": str(r.key), "of_revision": r.revision} for r in results]
+    values: list[dict[str, Any]] = [
+        {
+            "to_parsed_at": at,
+            "to_parser_version": r.parser_version,
+            "to_vendor_updated_at": r.vendor_updated_at,
+            "to_quarantine_reason": None,
+        }
+        for r in results
+    ]
+    done = connection.execute(stored, [place | value for place, value in zip(places, values, strict=True)])
+    if done.rowcount < len(results) or len(tasks) < len({r.key for r in results}):
+        raise LedgerError(_not_stored(connection, results))
+    mine = AnnotationRecord.key == bindparam("of_key"), AnnotationRecord.revision == bindparam("of_revision")
+    connection.execute(delete(AnnotationRecord).where(*mine), places)
+    answers = [row for result in results for row in _annotations(result)]
+    if answers:
+        connection.execute(insert(AnnotationRecord), answers)
+    by_version: dict[str, list[Row[Any]]] = {}
+    versions = {str(result.key): result.parser_version for result in results}
+    for task in tasks:
+        by_version.setdefault(versions[task.key], []).append(task)
+    for version, some in sorted(by_version.items()):
+        lead(connection, some, "PARSED", Act(at, "collect", version))
+
+
+def lead(connection: Connection, tasks: Sequence[Row[Any]], to_state: str, act: Act, reason: str = "") -> None:
+    """Move tasks to a state, over RETURNED if need be; those where neither is allowed stay."""
+    values = {"reason": reason} if reason else {}
+    ready = [task for task in tasks if transitions.allowed(transitions.TASK, task.state, to_state)]
+    others = [task for task in tasks if not transitions.allowed(transitions.TASK, task.state, to_state)]
+    first = [task for task in others if transitions.allowed(transitions.TASK, task.state, "RETURNED")]
+    move_tasks(connection, [Shift(task, "RETURNED") for task in first], act)
+    ready += lock_tasks(connection, [task.key for task in first])
+    move_tasks(connection, [Shift(task, to_state, values=values) for task in ready], act)
+
+
+def _owners(connection: Connection, campaign: str, round_no: int, raws: Sequence[RawResult]) -> list[str | None]:
+    """The task of each result: by our key, else by the vendor's id; None = not (yet) ours."""
+    ours: set[str] = set()
+    named = sorted({str(raw.key) for raw in raws if raw.key is not None})
+    for start in range(0, len(named), CHUNK):
+        some = select(Task.key).where(Task.campaign == campaign, Task.key.in_(named[start : start + CHUNK]))
+        ours |= set(connection.scalars(some))
+    by_id: dict[str, str] = {}
+    nameless = sorted({raw.vendor_id for raw in raws if raw.key is None})
+    for start in range(0, len(nameless), CHUNK):
+        some_ids = select(Task.vendor_task_id, Task.key).where(
+            Task.campaign == campaign,
+            Task.round_no == round_no,
+            Task.vendor_task_id.in_(nameless[start : start + CHUNK]),
+        )
+        by_id |= {str(vendor_id): key for vendor_id, key in connection.execute(some_ids).tuples()}
+    return [
+        by_id.get(raw.vendor_id) if raw.key is None else str(raw.key) if str(raw.key) in ours else None for raw in raws
+    ]
+
+
+def _insert_new(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[Place]:
+    """Insert unless (vendor id, revision) is there; which ones were inserted."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    inserted: set[Place] = set()
+    for start in range(0, len(rows), CHUNK):
+        wanted = dialect.insert(Delivery).values(rows[start : start + CHUNK]).on_conflict_do_nothing()
+        found = connection.execute(wanted.returning(Delivery.vendor_id, Delivery.revision))
+        inserted |= {(vendor_id, revision) for vendor_id, revision in found.tuples()}
+    return inserted
+
+
+def _columns(campaign: str, round_no: int, key: str | None, raw: RawResult) -> dict[str, Any]:
+    return {
+        "campaign": campaign,
+        "round_no": round_no,
+        "key": key,
+        "vendor_id": raw.vendor_id,
+        "revision": raw.revision,
+        "sha256": raw.sha256,
+        "body": raw.body,
+        "fetched_at": raw.fetched_at,
+    }
+
+
+def _note_other_bytes(connection: Connection, campaign: str, round_no: int, key: str | None, raw: RawResult) -> None:
+    mine = select(Delivery.sha256).where(
+        Delivery.campaign == campaign,
+        Delivery.round_no == round_no,
+        Delivery.vendor_id == raw.vendor_id,
+        Delivery.revision == raw.revision,
+    )
+    if connection.execute(mine).scalar_one() == raw.sha256:
+        return
+    note = (
+        f"revision {raw.revision} of {raw.vendor_id} came again with other bytes {raw.sha256[:12]}; the first are kept"
+    )
+    told = exists().where(Event.campaign == campaign, Event.round_no == round_no, Event.note == note)
+    if not connection.scalar(select(told)):
+        state = connection.scalar(select(Task.state).where(Task.key == key)) or ""
+        append_event(connection, campaign, round_no, key, (state, state), Act(raw.fetched_at, "collect", note))
+
+
+def _annotations(parsed: ParsedResult) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": parsed.key,
+            "revision": parsed.revision,
+            "ordinal": ordinal,
+            "annotator_id": answer.annotator_id,
+            "class_ids": answer.class_ids,
+            "skipped": answer.skipped,
+            "reason": answer.reason,
+            "started_at": answer.started_at,
+            "submitted_at": answer.submitted_at,
+            "work_s": answer.work_s,
+            "provenance": answer.provenance,
+        }
+        for ordinal, answer in enumerate(parsed.annotations)
+    ]
+
+
+def _not_stored(connection: Connection, results: Sequence[ParsedResult]) -> str:
+    for result in results:
+        mine = exists().where(Delivery.key == result.key, Delivery.revision == result.revision)
+        if not connection.scalar(select(mine)):
+            return f"no delivery of {result.key} with revision {result.revision!r} is stored; bytes come before parsing"
+    return f"{len(results)} results name deliveries that are not stored once each; bytes come before parsing"
