@@ -1,7 +1,7 @@
 """Where a campaign stands: one read of the ledger and of the last results."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from tailfirst.alarms import reminder
 from tailfirst.context import Context, micros
 from tailfirst.contracts import Interval
 from tailfirst.labeling.fold import sealed_folders
-from tailfirst.ledger.records import InboxStatus, MissRate, MoneyStatus, RoundRow
+from tailfirst.ledger.records import ApprovalRow, InboxStatus, MissRate, MoneyStatus, RoundRow
 from tailfirst.report import quality
 from tailfirst.report.history import State, history
 from tailfirst.report.measures import NAMES
@@ -32,6 +32,8 @@ class Standing:
     sla_at: datetime | None
     sealed_rounds: int
     money: MoneyStatus
+    month_left: int | None  # micros that the cap of this calendar month (UTC) leaves; None = no such cap
+    approval: ApprovalRow | None  # the newest of this round
     n_labels: int  # that may train
     chosen: str | None
     values: Mapping[str, Interval]  # last measures of the chosen candidate
@@ -64,6 +66,8 @@ def standing(ctx: Context) -> Standing:
         sla_at=seen.sla_at,
         sealed_rounds=seen.sealed_rounds,
         money=_money(ctx),
+        month_left=seen.month_left_micros,
+        approval=next(reversed(ctx.ledger.rounds.approvals(ctx.campaign, seen.round_no)), None),
         n_labels=last.n_labels,
         chosen=last.chosen,
         values=last.best.values if last.best else {},
@@ -106,13 +110,19 @@ def _money(ctx: Context) -> MoneyStatus:
     if found.cap or found.reserved or found.accrued:
         return found
     cap = micros(ctx.params.money.cap_campaign)
-    return MoneyStatus(cap, 0, 0, cap, ctx.params.money.currency)
+    return MoneyStatus(cap, 0, 0, cap, ctx.params.money.currency, found.cap_month)
 
 
 def _measured_after(last: State, row: RoundRow | None) -> int:
     """A sealed round whose candidates are not measured yet leaves the measures of the round before."""
     fresh = row is None or row.state not in {"SEALED", "TRAINED"}
     return last.round_no if fresh else last.round_no - 1
+
+
+def approval_data(row: ApprovalRow) -> dict[str, Any]:
+    """An approval for JSON."""
+    times = {name: getattr(row, name).isoformat() for name in ("approved_at", "quote_valid_until")}
+    return asdict(row) | times
 
 
 def as_data(found: Standing) -> dict[str, Any]:
@@ -142,7 +152,10 @@ def as_data(found: Standing) -> dict[str, Any]:
             "spent_micros": found.money.accrued,
             "reserved_micros": found.money.reserved,
             "left_micros": found.money.left,
+            "cap_month_micros": found.money.cap_month,
+            "left_month_micros": found.month_left,
         },
+        "approval": approval_data(found.approval) if found.approval else None,
         "n_labels": found.n_labels,
         "chosen": found.chosen,
         "measured_after": found.measured_after,
