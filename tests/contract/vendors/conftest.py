@@ -22,7 +22,7 @@ HARNESSES: dict[str, dict[str, Callable[[Path], Kit]]] = {
 }
 
 
-# Variants that differ only in how orders are made or bytes are written: they run where that matters, the others everywhere.
+# Variants that differ only in how orders are made or bytes are written: they run where that matters, others everywhere.
 NARROW = {"rest/EMULATED", "rest/NONE", "csv/utf-16 with tabs", "manifest/s3"}
 MATTERS = {"test_vendor_kit", "test_rows_creating", "test_rows_workers", "test_rows_content"}
 
