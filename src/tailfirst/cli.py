@@ -16,6 +16,7 @@ from tailfirst.commands import acts, shell
 from tailfirst.commands.backup import backup
 from tailfirst.commands.fake_vendor import fake_vendor
 from tailfirst.commands.fetch import fetch
+from tailfirst.commands.gold import gold
 from tailfirst.commands.late import collect_late
 from tailfirst.commands.lineage import lineage
 from tailfirst.commands.plan import plan
@@ -63,6 +64,7 @@ for _function, _panel in (
     (init, "start"),
     (fetch, "start"),
     (fake_vendor, "start"),
+    (gold, "start"),
     (status, "look"),
     (plan, "look"),
     (report, "look"),

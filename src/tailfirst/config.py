@@ -106,6 +106,25 @@ class Round(Section):
     min_agreement: float = Field(0.0, ge=0, le=1)  # below: the item stays unlabeled and is eligible again
 
 
+class Quality(Section):
+    """How answers become labels and how annotators are measured (docs/quality.md); the defaults buy nothing extra."""
+
+    consensus: Literal["majority", "dawid_skene", "crowdlab"] = "majority"
+    gold_share: float = Field(0.0, ge=0, le=0.5)  # of the budget: tasks with known answers, from data/gold.parquet
+    gold_max_uses: int = Field(5, ge=1)  # how often one gold item is shown in the whole campaign
+    relabel_share: float = Field(0.0, ge=0, le=0.30)  # of the budget, at most: another answer for labeled items
+    overlap_max: int = Field(5, ge=1)  # answers per item over all rounds; then an item is not asked again
+    confident: float = Field(0.95, gt=0, le=1)  # an item whose label is this sure is not asked again
+    max_attempts: int = Field(3, ge=1)  # purchases of one item, rework included; then the expert queue
+    min_gold_accuracy: float = Field(0.0, ge=0, le=1)  # an annotator whose upper bound is below is dropped; 0 = nobody
+    min_gold_answers: int = Field(8, ge=1)  # answers to gold before anybody is judged by it
+    drop_spam: bool = False  # whether answers of suspects are dropped; they are reported either way
+    ambiguous_below: float = Field(0.4, ge=0, le=1)  # kappa of a class pair, at most: then the guideline is in doubt
+    stop_ambiguous: bool = False  # buy no items that the model sees between the classes of such a pair
+    prelabels: bool = False  # show the model's guess to annotators, where the vendor can
+    blind_share: float = Field(0.2, gt=0, le=1)  # of those tasks: without the guess, to measure how much it anchors
+
+
 class Money(Section):
     """Caps, in units of the currency; the ledger enforces them inside the transaction that reserves."""
 
@@ -132,7 +151,8 @@ class Control(Section):
 class Params(Section):
     """Everything that changes a result, and nothing else.
 
-    Every section must stand in the file, be it empty (`control: {}`): DVC cannot watch what is not there.
+    Every section must stand in the file, be it empty (`control: {}`): DVC cannot watch what is not there. Only
+    `quality` may be left out, for files from before it: the stages then watch the rest.
     """
 
     campaign: Campaign
@@ -144,6 +164,7 @@ class Params(Section):
     acquisition: Acquisition
     vendor: Plugin
     round: Round
+    quality: Quality = Quality()
     money: Money
     stopping: Stopping
     control: Control

@@ -46,6 +46,11 @@ class Workspace:
         return self.data / "seed_labels.parquet"
 
     @property
+    def gold(self) -> Path:
+        """Items with known answers that test annotators; absent until some are named. They never train."""
+        return self.data / "gold.parquet"
+
+    @property
     def labels(self) -> Path:
         """The fold of the seed labels and all sealed rounds."""
         return self.data / "labels.parquet"

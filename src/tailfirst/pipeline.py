@@ -32,6 +32,7 @@ VECTORS = ("vectors.py", "embedding/load.py")
 # The packaged weights of demo/model are code.
 ENCODING = ("vectors.py", "embedding", "encoders", "retrieval", "takedowns.py", "demo/model")
 OWN_VECTORS = ("data/prototypes.npy", "data/vectors.npy")  # where the user brought them (encoder `precomputed`)
+GOLD = "data/gold.parquet"
 TAKEN_DOWN = "data/takedowns.parquet"
 BEHIND = (  # what stands behind the vectors of a training set (source.py)
     "data/task.yaml", "data/items.parquet", "data/open", "work/retrieved.parquet", "work/class_counts.parquet",
@@ -66,6 +67,7 @@ class Stage:
     per_candidate: bool = False
     maybe: tuple[str, ...] = ()  # facts that a task has or has not: a dependency where they exist
     asked: tuple[Asked, ...] = ()  # its section is among `params`
+    maybe_params: tuple[str, ...] = ()  # sections that older files lack: watched where they stand
 
     @property
     def cmd(self) -> str:
@@ -154,9 +156,11 @@ STAGES: tuple[Stage, ...] = (
         outs=("work/batch.parquet", "work/acquisition.json"),
         code=(
             *SHARED, *TASK, *VECTORS, "labels.py", "pool.py", "stages.py", "acquisition", "adaptation", "encoders",
-            "embedding/_progress.py",
+            "embedding/_progress.py", "quality",
         ),
         after=("retrieve", "embed", "adapt", "predict", "evaluate", "choose"),
+        maybe=(GOLD,),
+        maybe_params=("quality",),
     ),
     Stage(
         "control",
@@ -244,7 +248,7 @@ def dvc_yaml(ws: Workspace) -> str:
 def _entry(ws: Workspace, row: Stage, *, local: bool) -> dict[str, Any]:
     code = [(SOURCE / path).as_posix() for path in row.code] + ["constraints.txt"] if local else []
     facts = [path for path in row.maybe if (ws.root / path).exists()] + _asked(ws, row)
-    params: list[Any] = list(row.params)
+    params: list[Any] = [*row.params, *_standing(ws, row)]
     if not local:
         params.append({CODE: [row.name, "packages"]})
     return {
@@ -261,6 +265,14 @@ def _asked(ws: Workspace, row: Stage) -> list[str]:
         return []
     params = config.load(ws.params)
     return [one.path for one in row.asked if one.by(params)]
+
+
+def _standing(ws: Workspace, row: Stage) -> list[str]:
+    """Sections that a file may lack: DVC cannot watch what is not there."""
+    if not row.maybe_params or not ws.params.exists():
+        return []
+    given = yaml.safe_load(ws.params.read_text(encoding="utf-8"))
+    return [name for name in row.maybe_params if isinstance(given, dict) and name in given]
 
 
 def write_dvc_yaml(ws: Workspace) -> bool:

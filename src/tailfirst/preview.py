@@ -10,7 +10,7 @@ from tailfirst import advance, schemas, steps, tracking
 from tailfirst.context import Context, micros
 from tailfirst.errors import Unavailable, UserError, VendorError
 from tailfirst.intake.validate import ensure_valid
-from tailfirst.labeling._round import ORDER_PURPOSE, project
+from tailfirst.labeling._round import ORDER_PURPOSE, project, slots
 from tailfirst.labeling.keys import batch_key
 from tailfirst.labeling.plan import PURPOSES
 from tailfirst.ledger.records import RoundRow
@@ -155,8 +155,9 @@ def _prices(ctx: Context, counts: Mapping[str, int], frozen: RoundRow | None) ->
     except (VendorError, Unavailable) as error:
         objection, made = str(error), ProjectRef(ctx.vendor.name, "", ctx.task.digest)
     try:
-        specs = {name: _spec(ctx, made, number, PURPOSES[name], n) for name, n in sorted(counts.items())}
-        return {name: ctx.vendor.quote(spec).per_task.micros for name, spec in specs.items()}, objection
+        copies = 1 if frozen else len(slots(ctx))  # the rows of a frozen round are labeling tasks already
+        specs = {name: _spec(ctx, made, number, PURPOSES[name], n * copies) for name, n in sorted(counts.items())}
+        return {name: ctx.vendor.quote(spec).per_task.micros * copies for name, spec in specs.items()}, objection
     except (VendorError, Unavailable) as error:
         return {}, objection or str(error)
 
@@ -169,7 +170,7 @@ def _spec(ctx: Context, made: ProjectRef, round_no: int, purpose: Purpose, n_tas
         round_no=round_no,
         purpose=purpose,
         n_tasks=n_tasks,
-        overlap=ctx.params.round.overlap,
+        overlap=1 if len(slots(ctx)) > 1 else ctx.params.round.overlap,
         sla_at=ctx.now() + timedelta(hours=ctx.params.round.sla_hours),
         max_price=Money(micros(money.cap_round), money.currency),
     )

@@ -31,6 +31,13 @@ ITEMS = pa.schema(
 LABELED = pa.schema(
     [pa.field("item_id", TEXT, nullable=False), pa.field("class_id", TEXT, nullable=False)]
 )  # oracle, holdout
+GOLD = pa.schema(
+    [
+        pa.field("item_id", TEXT, nullable=False),
+        pa.field("class_id", TEXT, nullable=False),
+        pa.field("source", TEXT, nullable=False),  # seed | expert:NAME; never a model or a machine's answer
+    ]
+)
 LABELS = pa.schema(
     [
         pa.field("item_id", TEXT, nullable=False),
@@ -44,6 +51,22 @@ LABELS = pa.schema(
         ("ontology_version", TEXT),
         ("inclusion_probability", REAL),
         ("late_for_round", INT),  # the round it was bought in, when it came after the seal
+    ]
+)
+COUNTED = pa.schema(  # answers.parquet of a sealed round: all answers, of all rounds, of the items it decided
+    [
+        pa.field("item_id", TEXT, nullable=False),
+        pa.field("purpose", TEXT, nullable=False),  # TRAIN (second opinions included) | AUDIT | GOLD
+        pa.field("annotator_id", TEXT, nullable=False),
+        pa.field("answer", TEXT, nullable=False),  # class id, or none_of_these | unusable | unsure
+        pa.field("is_class", FLAG, nullable=False),
+        pa.field("dropped", FLAG, nullable=False),  # not counted: its annotator failed gold or spammed
+    ]
+)
+OUT_OF_SAMPLE = pa.schema(  # model.parquet of a sealed round; the schema's metadata names the classes
+    [
+        pa.field("item_id", TEXT, nullable=False),
+        pa.field("probs", pa.list_(pa.float32()), nullable=False),  # (C,) of a model that knew no answer to the item
     ]
 )
 OPEN = pa.schema(
@@ -118,9 +141,9 @@ BATCH = pa.schema(
     [
         pa.field("item_id", TEXT, nullable=False),
         pa.field("rank", INT, nullable=False),  # 0 = first to be bought
-        pa.field("purpose", TEXT, nullable=False),  # TRAIN | AUDIT
+        pa.field("purpose", TEXT, nullable=False),  # TRAIN | AUDIT | GOLD | RELABEL
         pa.field("strategy", TEXT, nullable=False),
-        pa.field("stage", TEXT, nullable=False),  # audit | control | quota | diversify | search | score | fill ...
+        pa.field("stage", TEXT, nullable=False),  # audit | control | gold | relabel | quota | search | score | fill ...
         pa.field("reason", TEXT, nullable=False),  # e.g. tail:umbrella
         ("score", REAL),  # higher = more worth a label
         ("inclusion_probability", REAL),  # null for deterministic picks, never 1

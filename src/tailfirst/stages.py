@@ -29,6 +29,7 @@ from tailfirst.evaluation import summary
 from tailfirst.items import load_items
 from tailfirst.labels import caption_counts, read_labels
 from tailfirst.paths import Workspace
+from tailfirst.quality import batch as repeated
 from tailfirst.source import Behind
 from tailfirst.task import load_task
 from tailfirst.vectors import unit
@@ -140,23 +141,30 @@ def acquire(ws: Workspace, params: Params) -> Artifact:
     """
     items, classes, labels = load_items(ws), load_task(ws.task).class_ids, read_labels(ws)
     found, chosen = load_embeddings(ws), _read_json(ws.choice)["candidate"]
-    ignored, round_no = pool.ignored_items(ws.rounds), max(pool.sealed_rounds(ws.rounds), default=0) + 1
+    round_no = max(pool.sealed_rounds(ws.rounds), default=0) + 1
+    asked = repeated.read(ws, labels, found, classes)
+    ignored = pool.ignored_items(ws.rounds) | asked.not_new
     standing = pool.partition(found.item_ids, found.is_pool, labeled=labels["item_id"].to_pylist(), ignored=ignored)
     probs = head = None
     if chosen is not None:
         model = _model(ws, params, chosen)
         probs, head = _probs(ws, chosen, found), model.head
         found = _seen_by(ws, chosen, model, found)
-    view = pool_view(found, standing.eligible, labels, caption_counts(ws, classes), probs, classes, head)
-    seed = params.campaign.seed
-    some = standing.eligible.any()
+    eligible = repeated.clear(asked, standing.eligible, probs, params.quality, params.acquisition.budget)
+    view = pool_view(found, eligible, labels, caption_counts(ws, classes), probs, classes, head)
+    seed, some = params.campaign.seed, eligible.any()
+    again = repeated.choose(asked, view, params, round_no)
+    budget = params.acquisition.budget
+    params = params.model_copy(update={"acquisition": repeated.left(params.acquisition, len(again))})
     picks = _compose.choose_batch(view, params.acquisition, seed, round_no) if some else _table.empty_selection()
-    notes = _table.notes(view, picks, params, round_no)
+    notes = _table.notes(view, picks, params, round_no) | repeated.notes(again, budget)
     if notes["note"]:
         log.warning("round %d: %s", round_no, notes["note"])
     shas = dict(zip(items.item_ids.tolist(), items.table["sha256"].to_pylist(), strict=True))
     artifacts.write_json(ws.acquisition, notes)
-    return artifacts.write_parquet(ws.batch, _table.batch_table(view, picks, shas, params, round_no))
+    table = _table.batch_table(view, picks, shas, params, round_no)
+    looks = repeated.Looks(found.item_ids, probs, classes, shas)
+    return artifacts.write_parquet(ws.batch, repeated.mix(table, again, looks, [seed, round_no]))
 
 
 def control(ws: Workspace, params: Params, settings: Settings | None = None) -> Artifact:

@@ -1,7 +1,7 @@
 """Where a campaign stands: one read of the ledger and of the last results."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,9 @@ from tailfirst import advance
 from tailfirst.alarms import reminder
 from tailfirst.context import Context, micros
 from tailfirst.contracts import Interval
-from tailfirst.ledger.records import InboxStatus, MissRate, MoneyStatus, RoundRow
+from tailfirst.labeling.fold import sealed_folders
+from tailfirst.ledger.records import ApprovalRow, InboxStatus, MissRate, MoneyStatus, RoundRow
+from tailfirst.report import quality
 from tailfirst.report.history import State, history
 from tailfirst.report.measures import NAMES
 from tailfirst.rounds import Step, StepKind
@@ -30,6 +32,8 @@ class Standing:
     sla_at: datetime | None
     sealed_rounds: int
     money: MoneyStatus
+    month_left: int | None  # micros that the cap of this calendar month (UTC) leaves; None = no such cap
+    approval: ApprovalRow | None  # the newest of this round
     n_labels: int  # that may train
     chosen: str | None
     values: Mapping[str, Interval]  # last measures of the chosen candidate
@@ -38,6 +42,7 @@ class Standing:
     inbox: InboxStatus
     misses: MissRate | None  # what webhooks announced in 24 hours; None = the vendor sends none
     to_do: str = ""  # what somebody must do by hand at the vendor, and where
+    doubts: tuple[str, ...] = ()  # about the answers of the newest sealed round, a sentence each
 
     @property
     def waits(self) -> bool:
@@ -61,10 +66,13 @@ def standing(ctx: Context) -> Standing:
         sla_at=seen.sla_at,
         sealed_rounds=seen.sealed_rounds,
         money=_money(ctx),
+        month_left=seen.month_left_micros,
+        approval=next(reversed(ctx.ledger.rounds.approvals(ctx.campaign, seen.round_no)), None),
         n_labels=last.n_labels,
         chosen=last.chosen,
         values=last.best.values if last.best else {},
         measured_after=_measured_after(last, row),
+        doubts=_doubts(ctx),
         sla_reminder=reminder(seen, advance.policy(ctx)),
         inbox=ctx.ledger.inbox.status(ctx.campaign),
         misses=misses(ctx),
@@ -78,19 +86,43 @@ def _to_do(ctx: Context, row: RoundRow | None) -> str:
     return ctx.vendor.health().detail if waits and getattr(ctx.vendor, "by_hand", False) else ""
 
 
+def _doubts(ctx: Context) -> tuple[str, ...]:
+    """What the newest sealed round says against its answers, and what to do about it."""
+    folders = sealed_folders(ctx.ws)
+    found = quality.read(folders[-1]) if folders else None
+    if found is None:
+        return ()
+    gone = sorted(name for name, person in found.people.items() if person.dropped)
+    experts = f"waiting for an expert (`tailfirst gold ANSWERS.csv --expert NAME`): {found.experts} items"
+    said = [
+        f"answers of {', '.join(gone)} are not counted since their last right answer to gold" if gone else "",
+        f"to be asked again first in the next round: {found.again} items" if found.again else "",
+        experts if found.experts else "",
+        *(f"people cannot keep {a} and {b} apart: mend the guideline" for a, b in found.ambiguous),
+        found.warning,
+    ]
+    return tuple(filter(None, said))
+
+
 def _money(ctx: Context) -> MoneyStatus:
     """The ledger's money; before the first purchase the cap of params.yaml."""
     found = ctx.ledger.money.status(ctx.campaign)
     if found.cap or found.reserved or found.accrued:
         return found
     cap = micros(ctx.params.money.cap_campaign)
-    return MoneyStatus(cap, 0, 0, cap, ctx.params.money.currency)
+    return MoneyStatus(cap, 0, 0, cap, ctx.params.money.currency, found.cap_month)
 
 
 def _measured_after(last: State, row: RoundRow | None) -> int:
     """A sealed round whose candidates are not measured yet leaves the measures of the round before."""
     fresh = row is None or row.state not in {"SEALED", "TRAINED"}
     return last.round_no if fresh else last.round_no - 1
+
+
+def approval_data(row: ApprovalRow) -> dict[str, Any]:
+    """An approval for JSON."""
+    times = {name: getattr(row, name).isoformat() for name in ("approved_at", "quote_valid_until")}
+    return asdict(row) | times
 
 
 def as_data(found: Standing) -> dict[str, Any]:
@@ -120,10 +152,14 @@ def as_data(found: Standing) -> dict[str, Any]:
             "spent_micros": found.money.accrued,
             "reserved_micros": found.money.reserved,
             "left_micros": found.money.left,
+            "cap_month_micros": found.money.cap_month,
+            "left_month_micros": found.month_left,
         },
+        "approval": approval_data(found.approval) if found.approval else None,
         "n_labels": found.n_labels,
         "chosen": found.chosen,
         "measured_after": found.measured_after,
+        "doubts": list(found.doubts),
         "metrics": {
             name: {"value": v.value, "low": v.low, "high": v.high}
             for name in NAMES

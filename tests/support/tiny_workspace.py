@@ -32,6 +32,7 @@ def params(**changes: Any) -> dict[str, Any]:
         },
         "vendor": {"plugin": "simulated", "seed": 5},
         "round": {"overlap": 1, "sla_hours": 48, "quorum": 0.9},
+        "quality": {},
         "money": {"currency": "USD", "auto_approve": 50, "cap_round": 50, "cap_campaign": 100},
         "stopping": {"max_rounds": 2},
         "control": {"seeds": 2},

@@ -67,6 +67,13 @@ def test_every_row_of_the_table(state: str | None, kind: StepKind, round_no: int
     assert why.replace("0 of 0", "0 of 90") in step.why
 
 
+def test_a_quote_beyond_the_months_cap_waits_for_a_person_or_the_next_month() -> None:
+    step = next_step(view("QUOTED", month_left_micros=3_000_000), POLICY)
+    assert step.kind is StepKind.WAIT
+    assert "this month's cap leaves 3.00 USD" in step.why
+    assert next_step(view("QUOTED", month_left_micros=4_000_000), POLICY).kind is StepKind.APPROVE
+
+
 def test_the_table_is_complete() -> None:
     assert {state for state, *_ in ROWS} == {None, *ROUND_STATES}
     with pytest.raises(ValueError, match="state 'NOWHERE', which is none"):

@@ -24,6 +24,7 @@ choice: {}
 acquisition: {strategy: {plugin: tail_first}, budget: 120}
 vendor: {plugin: simulated, seed: 7}
 round: {}
+quality: {}
 money: {}
 stopping: {}
 control: {}

@@ -16,13 +16,15 @@ from tailfirst.checks.run import run_suite
 from tailfirst.context import Context
 from tailfirst.errors import CheckFailed
 from tailfirst.items import load_items
-from tailfirst.ledger.records import CheckRow
+from tailfirst.ledger.records import CheckRow, TaskRow
+from tailfirst.quality import batch as repeated
 
 if TYPE_CHECKING:
     import pandas as pd
 
 OVER = ("REPORTED", "ABORTED")  # states after which the next round is meant
 PAID = ("ACCRUED", "ADJUSTED")  # an invoice repeats what was accrued
+TRAINS_AS = {"RELABEL": "TRAIN"}  # a second opinion is about a label that trains
 MANY_IDS = 1000  # ids kept in the ledger; the quarantine file has all
 QUARANTINE = pa.schema(
     [("id", pa.string()), ("severity", pa.string()), ("expectation", pa.string()), ("why", pa.string())]
@@ -76,15 +78,18 @@ class LedgerGates:
         ctx = self.ctx
         labeled = set(schemas.read(ctx.ws.labels, schemas.LABELS)["item_id"].to_pylist())
         busy = {task.item_id for task in ctx.ledger.tasks.in_flight(ctx.campaign)}
-        frame = frames.batch(df, ctx.ws, labeled, busy, set(ctx.ledger.tasks.ignored(ctx.campaign)))
-        self._enforce(self._run("batch", frame, self._batch_suite(labeled), "item_id"))
+        again = set(df.loc[df["purpose"].isin(suites.REPEATS), "item_id"])
+        ignored = set(ctx.ledger.tasks.ignored(ctx.campaign))
+        frame = frames.batch(df, ctx.ws, labeled - again, busy, ignored - again)
+        self._enforce(self._run("batch", frame, self._batch_suite(labeled, len(again)), "item_id"))
 
-    def _batch_suite(self, labeled: set[str]) -> list[Any]:
-        items = load_items(self.ctx.ws)
-        ignored = pool.ignored_items(self.ctx.ws.rounds)
+    def _batch_suite(self, labeled: set[str], n_again: int) -> list[Any]:
+        items, ws = load_items(self.ctx.ws), self.ctx.ws
+        ignored = pool.ignored_items(ws.rounds) | repeated.not_new(ws)
         standing = pool.partition(items.item_ids, items.is_pool, labeled=labeled, ignored=ignored)
         eligible = int(standing.eligible.sum())
-        return suites.batch(sizes(eligible, self.ctx.params.acquisition), eligible, self.ctx.task.class_ids)
+        size = sizes(eligible, repeated.left(self.ctx.params.acquisition, n_again))
+        return suites.batch(size, eligible, self.ctx.task.class_ids, n_again)
 
     def deliveries(self, df: "pd.DataFrame") -> Sequence[str]:
         """Parsed answers, one row per annotation; the submission keys to quarantine, sorted.
@@ -109,13 +114,16 @@ class LedgerGates:
             CheckFailed: They may not be sealed.
         """
         ctx, round_no = self.ctx, self._round_no()
-        ordered = {task.item_id: task.purpose for task in ctx.ledger.tasks.list(ctx.campaign, round_no)}
+        ordered = {task.item_id: TRAINS_AS.get(task.purpose, task.purpose) for task in self._tasks(round_no)}
         held = schemas.read(ctx.ws.items, schemas.ITEMS)
         holdout = {row["item_id"] for row in held.select(["item_id", "role"]).to_pylist() if row["role"] == "holdout"}
         frame = frames.labels(df, ordered, holdout, under_cap=self._under_cap(round_no))
         agreement = ctx.params.round.min_agreement
         expected = suites.labels(ctx.task.class_ids, ctx.task.ontology_version, round_no, agreement)
         self._enforce(self._run("labels", frame, expected, "item_id"))
+
+    def _tasks(self, round_no: int) -> list[TaskRow]:
+        return self.ctx.ledger.tasks.list(self.ctx.campaign, round_no)
 
     def _under_cap(self, round_no: int) -> bool:
         money = self.ctx.ledger.money.status(self.ctx.campaign)

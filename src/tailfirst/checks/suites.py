@@ -19,6 +19,7 @@ OUTSIDE = r"^(?:/|~|[A-Za-z]:|\.\.(?:/|$)|.*/\.\.(?:/|$))"  # absolute, home, dr
 MAX_BYTES = 64 * 1024 * 1024
 STAGE = r"^[a-z][a-z0-9_]*$"  # audit, control, quota, search, score, fill, and what a new strategy calls its own
 PURPOSES = ("TRAIN", "AUDIT")
+REPEATS = ("GOLD", "RELABEL")  # no new items: known answers, and labels that get another answer
 DAY_S = 86_400.0
 
 
@@ -115,20 +116,21 @@ def embeddings(n_items: int, n_blocks: int, dim: int) -> list[Any]:
     ]
 
 
-def batch(size: Sizes, eligible: int, class_ids: Sequence[str]) -> list[Any]:
+def batch(size: Sizes, eligible: int, class_ids: Sequence[str], repeats: int = 0) -> list[Any]:
     """batch.parquet: the size of the budget, only eligible items, honest random slices, probabilities inside (0, 1).
 
-    Only where the whole pool is bought may a probability be 1.
+    Only where the whole pool is bought may a probability be 1. `repeats` rows of gold and second opinions come on top
+    of the slices, whose budget they have lessened.
     """
-    part = size.total < eligible
+    part, total = size.total < eligible, size.total + repeats
     return [
-        _make("ExpectTableRowCountToEqual", "the batch has the size of the budget", value=size.total),
+        _make("ExpectTableRowCountToEqual", "the batch has the size of the budget", value=total),
         _present("item_id"),
         _unique("item_id"),
         _is("standing", ["eligible"], "nothing labeled, held out, in flight, ignored, unknown or changed is bought"),
         _unique("rank"),
-        _between("rank", 0, size.total - 1, "ranks count from 0"),
-        _is("purpose", PURPOSES, "the purpose is known"),
+        _between("rank", 0, total - 1, "ranks count from 0"),
+        _is("purpose", (*PURPOSES, *REPEATS), "the purpose is known"),
         _matches("stage", STAGE, "the stage is a word"),
         _is("audit_agrees", [True], "purpose AUDIT and stage audit go together"),
         _sum("is_audit", size.audit, size.audit, "the audit slice has its share of the budget"),

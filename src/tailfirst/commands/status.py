@@ -43,6 +43,12 @@ def show(found: "Standing") -> None:
     cash = found.money
     for name, amount in (("spent", cash.accrued), ("reserved", cash.reserved), ("left", cash.left)):
         table.add_row("money", name, money(amount, cash.currency))
+    if found.month_left is not None:
+        table.add_row("money", "left this month", money(found.month_left, cash.currency))
+    if found.approval is not None:
+        given = found.approval
+        cap = money(given.cap_micros, given.currency)
+        table.add_row("approved", given.approved_by, f"{cap} on {given.approved_at:%Y-%m-%d %H:%M} UTC")
     if found.misses is not None:
         for name, number in (("waiting", found.inbox.waiting), ("parked", found.inbox.parked)):
             table.add_row("webhooks", name, str(number))
@@ -52,6 +58,8 @@ def show(found: "Standing") -> None:
     for name, value in found.values.items():
         table.add_row(f"{found.chosen}", name.replace("_", " "), measured(value))
     console.print(table)
+    for doubt in found.doubts:
+        console.print(f"[yellow]quality:[/yellow] {escape(doubt)}", soft_wrap=True)
     if found.values:
         after = f"round {found.measured_after}" if found.measured_after else "no round"
         console.print(f"[dim]measured after {after}; with bootstrap intervals[/dim]")

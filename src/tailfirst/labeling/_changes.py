@@ -4,7 +4,7 @@ from typing import Any
 
 from tailfirst import schemas
 from tailfirst.context import Context
-from tailfirst.labeling._decide import Harvest
+from tailfirst.labeling._decide import Decision, Harvest
 from tailfirst.labeling.fold import sealed_folders
 from tailfirst.ledger.records import RoundRow
 
@@ -15,7 +15,7 @@ def changed(ctx: Context, row: RoundRow, found: Harvest) -> list[dict[str, Any]]
     `trained` names the models that learned from the old label: each candidate of each round from its export on.
     """
     before = _exported(ctx, row)
-    now = {d.task.item_id: d.verdict.class_id for d in found.labeled if d.late_for_round is not None}
+    now = {d.task.item_id: d.verdict.class_id for d in found.labeled if d.late_for_round is not None or _again(d)}
     now |= {task.item_id: None for _, task in found.retracted}
     return [
         {"item_id": item_id, "from": old["class_id"], "to": to, "trained": _trained(ctx, row, old)}
@@ -27,6 +27,10 @@ def changed(ctx: Context, row: RoundRow, found: Harvest) -> list[dict[str, Any]]
 def retracted(found: Harvest) -> list[dict[str, Any]]:
     """Labels of earlier rounds that no longer count: the fold leaves them out."""
     return [{"item_id": t.item_id, "round_no": no} for no, t in sorted(found.retracted, key=lambda r: (r[0], r[1].key))]
+
+
+def _again(decision: Decision) -> bool:
+    return any(task.purpose == "RELABEL" for task in decision.tasks)
 
 
 def _exported(ctx: Context, row: RoundRow) -> dict[str, dict[str, Any]]:

@@ -18,6 +18,7 @@ from tailfirst.context import Context
 from tailfirst.labeling._changes import changed, retracted
 from tailfirst.labeling._coverage import coverage
 from tailfirst.labeling._decide import Decision, Harvest
+from tailfirst.labeling._quality import write_quality
 from tailfirst.labeling.fold import sealed_folders
 from tailfirst.ledger.records import CostRow, DeliveryRow, EventRow, RoundRow
 from tailfirst.quality.consensus import METHOD
@@ -64,6 +65,7 @@ def write_folder(ctx: Context, row: RoundRow, found: Harvest, folder: Path) -> N
     write_parquet(folder / "annotations.parquet", _annotations(found))
     write_parquet(folder / "labels.parquet", labels)
     write_parquet(folder / "costs.parquet", _cost_table(costs))
+    write_quality(ctx, row, found, costs, folder)
     events = history(ctx.ledger.rounds.events(ctx.campaign, row.round_no))
     _write_lines(folder / CLOCKED, [{"clock": _clock(row)}, *events])
     write_json(folder / "checks.json", _checks(ctx, row))
@@ -78,17 +80,17 @@ def label_table(ctx: Context, row: RoundRow, decisions: Iterable[Decision]) -> p
             "item_id": d.task.item_id,
             "class_id": d.verdict.class_id,
             "round_no": row.round_no,
-            "purpose": d.task.purpose,
+            "purpose": "AUDIT" if d.task.purpose == "AUDIT" else "TRAIN",
             "confidence": d.verdict.confidence,
             "n_annotations": d.verdict.n_annotations,
             "annotators": ",".join(d.verdict.annotators),
-            "method": METHOD,
+            "method": d.method,
             "ontology_version": ctx.task.ontology_version,
             "inclusion_probability": d.task.inclusion_probability,
             "late_for_round": d.late_for_round,
         }
         for d in sorted(decisions, key=lambda d: (d.task.item_id, d.task.key))
-        if d.verdict.kind == "LABEL"
+        if d.verdict.kind == "LABEL" and d.task.purpose != "GOLD"
     ]
     return pa.Table.from_pylist(rows, schema=schemas.LABELS)
 
@@ -192,13 +194,13 @@ def _checks(ctx: Context, row: RoundRow) -> list[dict[str, Any]]:
 def _summary(
     ctx: Context, row: RoundRow, found: Harvest, n_labels: int, costs: Sequence[CostRow], plan: dict[str, Any]
 ) -> dict[str, Any]:
-    open_items = [d for d in found.decisions if d.verdict.kind != "LABEL"]
+    open_items = [d for d in found.decisions if d.verdict.kind != "LABEL" and d.task.purpose != "GOLD"]
     return {
         "campaign": row.campaign,
         "round_no": row.round_no,
         "ontology_version": ctx.task.ontology_version,
         "batch_sha256": row.batch_sha256,
-        "n_items": row.n_tasks,
+        "n_items": len({task.item_id for task in ctx.ledger.tasks.list(ctx.campaign, row.round_no)}),
         "n_labels": n_labels,
         "coverage": coverage(ctx, row),
         "changed": changed(ctx, row, found),
@@ -212,7 +214,7 @@ def _summary(
         "quote": {"micros": row.quote_micros, "basis": row.quote_basis},
         "approval": {"by": row.approved_by, "cap_micros": row.cap_micros},
         "vendor": {"name": row.vendor, "order": row.vendor_batch_id},
-        "aggregation": METHOD,
+        "aggregation": ", ".join(sorted({d.method for d in found.labeled})) or METHOD,
         **{key: plan.get(key) for key in PLAN_KEYS},
     }
 

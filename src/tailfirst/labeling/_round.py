@@ -56,6 +56,14 @@ def project(ctx: Context) -> ProjectRef:
     return made
 
 
+def slots(ctx: Context) -> range:
+    """Overlap slots of an item: one where the vendor makes the overlap, one per answer where it gives only one.
+
+    A vendor that makes overlap, but less than is asked for, has no more people: that is refused in QUOTE.
+    """
+    return range(ctx.params.round.overlap if ctx.vendor.capabilities().overlap_max == 1 else 1)
+
+
 def order_spec(
     ctx: Context, row: RoundRow, made: ProjectRef, n_tasks: int, purpose: Purpose | None = None
 ) -> BatchSpec:
@@ -67,7 +75,7 @@ def order_spec(
         round_no=row.round_no,
         purpose=purpose or ORDER_PURPOSE,
         n_tasks=n_tasks,
-        overlap=ctx.params.round.overlap,
+        overlap=1 if len(slots(ctx)) > 1 else ctx.params.round.overlap,
         sla_at=ctx.now() + timedelta(hours=ctx.params.round.sla_hours),
         max_price=Money(cap, ctx.params.money.currency),
     )

@@ -39,7 +39,7 @@ def approve(ctx: Context, by: str, cap_micros: int | None = None) -> str:
 
 
 def auto(ctx: Context) -> str:
-    """Approve by rule when the quote is within money.auto_approve and money.cap_round; otherwise say who is waited for.
+    """Approve by rule what is within auto_approve, cap_round and the month's cap; otherwise say who is waited for.
 
     Raises:
         UserError: The quote ran out.
@@ -54,6 +54,12 @@ def auto(ctx: Context) -> str:
         return (
             f"waits for a person: {in_units(quoted, money.currency)} is above the automatic limit of "
             f"{in_units(limit, money.currency)}; `tailfirst approve --by NAME` approves it"
+        )
+    left = ctx.ledger.rounds.view(ctx.campaign, ctx.now()).month_left_micros
+    if left is not None and quoted > left:
+        return (
+            f"waits: {in_units(quoted, money.currency)} is more than the {in_units(left, money.currency)} that this "
+            "month's cap leaves; a person may approve a part, or the next month (UTC) brings the money"
         )
     return approve(ctx, by=f"rule:auto_approve<={money.auto_approve}", cap_micros=quoted)
 

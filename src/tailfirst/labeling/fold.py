@@ -9,15 +9,16 @@ import pyarrow as pa
 from tailfirst import schemas
 from tailfirst.artifacts import Artifact, write_parquet
 from tailfirst.paths import Workspace
+from tailfirst.quality.gold import read_gold
 from tailfirst.takedowns import Takedowns
 
 
 def fold(ws: Workspace) -> Artifact:
     """Rebuild data/labels.parquet; the same folders always give the same bytes.
 
-    Labels of items that were taken down stay in the sealed folders and do not enter. One label per item: an AUDIT label
-    stays AUDIT, whatever came later, so that it never trains; otherwise the newest round wins (a late or changed label
-    replaces an older one).
+    Labels of items that were taken down, or that became gold, stay in the sealed folders and do not enter. One label
+    per item: an AUDIT label stays AUDIT, whatever came later, so that it never trains; otherwise the newest round wins
+    (a late label or a second opinion replaces an older one).
 
     Raises:
         TaskFolderError: A sealed round or the seed labels cannot be read.
@@ -28,7 +29,7 @@ def fold(ws: Workspace) -> Artifact:
 def folded(ws: Workspace) -> pa.Table:
     """The labels (schemas.LABELS) by round and item id."""
     best: dict[str, dict[str, Any]] = {}
-    gone = Takedowns.of(ws).ids
+    gone = {*Takedowns.of(ws).ids, *read_gold(ws)}
     for path in [*([ws.seed_labels] if ws.seed_labels.exists() else []), *sealed_labels(ws)]:
         for item_id, round_no in _retracted(path.parent):
             if item_id in best and round_no in {best[item_id]["round_no"], best[item_id]["late_for_round"]}:

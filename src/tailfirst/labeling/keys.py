@@ -50,6 +50,8 @@ def batch_key(project: str, round_no: int, purpose: Purpose, shard: int = 0) -> 
     return BatchKey(sha256_bytes(f"{project}|{round_no}|{purpose}|{shard}".encode()))
 
 
-def payload_sha256(item_id: str, item_digest: str, purpose: Purpose, attempt: int, overlap_slot: int) -> str:
+def payload_sha256(
+    item_id: str, item_digest: str, purpose: Purpose, attempt: int, overlap_slot: int, prelabel: str | None = None
+) -> str:
     """Hex sha256 of what the vendor is asked; asset URLs are left out, because they are refreshed."""
-    return sha256_bytes(canonical_json([item_id, item_digest, purpose, attempt, overlap_slot, None]).encode())
+    return sha256_bytes(canonical_json([item_id, item_digest, purpose, attempt, overlap_slot, prelabel]).encode())

@@ -7,23 +7,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from tailfirst import schemas
 from tailfirst.artifacts import canonical_json, sha256_bytes, sha256_file
+from tailfirst.config import Quality
 from tailfirst.context import Context, set_caps
 from tailfirst.errors import CheckFailed, UserError
 from tailfirst.items import Items, load_items
+from tailfirst.labeling._prelabels import chosen
+from tailfirst.labeling._round import slots
+from tailfirst.labeling.fold import sealed_folders
 from tailfirst.labeling.keys import payload_sha256, submission_key
 from tailfirst.ledger.records import NewTask, RoundRow
 from tailfirst.port import Purpose
+from tailfirst.quality.gold import read_gold
+from tailfirst.quality.history import History
 
-PURPOSES: Mapping[str, Purpose] = {"TRAIN": "TRAIN", "AUDIT": "AUDIT"}
+PURPOSES: Mapping[str, Purpose] = {"TRAIN": "TRAIN", "AUDIT": "AUDIT", "GOLD": "GOLD", "RELABEL": "RELABEL"}
 KEPT_METRICS = (
     "available", "why", "n_labels", "n_retrieved", "accuracy", "balanced_accuracy", "macro_f1", "tail_accuracy",
     "head_accuracy", "ece", "versus_zero_shot", "tail_classes", "tail_definition", "holdout", "per_class", "confusions",
 )  # fmt: skip
-OVERLAP_SLOT = 0  # the vendor makes the overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +40,11 @@ class Facts:
 
     items: Items
     labeled: frozenset[str]
+    audits: frozenset[str]  # of the labeled
     in_flight: frozenset[str]
     ignored: frozenset[str]
+    gold: frozenset[str]
+    asked: frozenset[str]  # had an answer in an earlier round, and may train
 
 
 def check(ctx: Context) -> pa.Table:
@@ -68,11 +79,13 @@ def freeze(ctx: Context) -> str:
     round_no = _next_round(last)
     set_caps(ctx.ledger, ctx.params)
     table = check(ctx)
-    tasks = [_task(ctx, row, round_no) for row in table.to_pylist()]
+    tasks = [_task(ctx, row, round_no, slot) for row in table.to_pylist() for slot in slots(ctx)]
     known = canonical_json(snapshot(ctx, _bytes(ctx)))
     row = ctx.ledger.rounds.open(ctx.campaign, round_no, sha256, tasks, ctx.now(), plan_json=known)
-    counts = Counter(task.purpose for task in tasks)
-    return f"round {row.round_no} planned: {', '.join(f'{n} {purpose}' for purpose, n in sorted(counts.items()))} items"
+    counts = Counter(table["purpose"].to_pylist())
+    said = ", ".join(f"{n} {purpose}" for purpose, n in sorted(counts.items()))
+    made = f" as {len(tasks)} labeling tasks" if len(tasks) > table.num_rows else ""
+    return f"round {row.round_no} planned: {said} items{made}"
 
 
 def _next_round(last: RoundRow | None) -> int:
@@ -99,12 +112,15 @@ def _bytes(ctx: Context) -> bytes:
 
 
 def _facts(ctx: Context) -> Facts:
-    labels = schemas.read(ctx.ws.labels, schemas.LABELS)["item_id"].to_pylist() if ctx.ws.labels.exists() else []
+    labels = schemas.read(ctx.ws.labels, schemas.LABELS).to_pylist() if ctx.ws.labels.exists() else []
     return Facts(
         items=load_items(ctx.ws),
-        labeled=frozenset(labels),
+        labeled=frozenset(row["item_id"] for row in labels),
+        audits=frozenset(row["item_id"] for row in labels if row["purpose"] == "AUDIT"),
         in_flight=frozenset(task.item_id for task in ctx.ledger.tasks.in_flight(ctx.campaign)),
         ignored=frozenset(ctx.ledger.tasks.ignored(ctx.campaign)),
+        gold=frozenset(read_gold(ctx.ws)),
+        asked=frozenset(History.of(sealed_folders(ctx.ws)).answers),
     )
 
 
@@ -114,13 +130,20 @@ def _mistakes(table: pa.Table, facts: Facts) -> dict[str, tuple[int, str]]:
     holdout = set(facts.items.holdout_ids.tolist())
     rows = table.select(["item_id", "item_sha256", "purpose"]).to_pylist()
     seen = Counter(row["item_id"] for row in rows)
+    gold = {row["item_id"] for row in rows if row["purpose"] == "GOLD"}
+    again = {row["item_id"] for row in rows if row["purpose"] == "RELABEL"}
+    new = seen.keys() - gold - again
     found = {
         "are in it twice": [i for i, n in seen.items() if n > 1],
         "are not in items.parquet": [i for i in seen if i not in digests],
         "are holdout": [i for i in seen if i in holdout],
-        "are labeled": [i for i in seen if i in facts.labeled],
+        "are labeled": [i for i in seen if i in facts.labeled and i in new],
         "are in flight": [i for i in seen if i in facts.in_flight],
-        "are ignored": [i for i in seen if i in facts.ignored],
+        "are ignored": [i for i in seen if i in facts.ignored and i in new],
+        "are gold, which never trains": [i for i in seen if i in facts.gold and i not in gold],
+        "are not in data/gold.parquet": sorted(gold - facts.gold),
+        "measure already (audit)": sorted((gold | again) & facts.audits),
+        "have no answer yet, so there is none to repeat": sorted(again - facts.asked),
         "changed since the batch was chosen": [r["item_id"] for r in rows if _changed(r, digests)],
         f"have no purpose of {', '.join(PURPOSES)}": [r["item_id"] for r in rows if r["purpose"] not in PURPOSES],
     }
@@ -136,27 +159,33 @@ def _digests(items: Items) -> dict[str, str]:
     return dict(zip(items.table["item_id"].to_pylist(), items.table["sha256"].to_pylist(), strict=True))
 
 
-def _task(ctx: Context, row: Mapping[str, Any], round_no: int) -> NewTask:
+def _task(ctx: Context, row: Mapping[str, Any], round_no: int, slot: int) -> NewTask:
     purpose = PURPOSES[row["purpose"]]
-    earlier = (t for t in ctx.ledger.tasks.by_item(ctx.campaign, row["item_id"]) if t.round_no != round_no)
-    attempt = 1 + max((t.attempt for t in earlier if t.purpose == purpose), default=0)
+    alike = {"TRAIN", "RELABEL"} if purpose == "RELABEL" else {purpose}
+    earlier = [t for t in ctx.ledger.tasks.by_item(ctx.campaign, row["item_id"]) if t.round_no != round_no]
+    earlier = [t for t in earlier if t.purpose in alike]
+    attempt = 1 + max((t.attempt for t in earlier), default=0)
+    parent = earlier[-1].key if earlier and purpose == "RELABEL" else None
     digest = row["item_sha256"]
     key = submission_key(
-        ctx.campaign, ctx.task.ontology_version, digest, purpose, attempt, OVERLAP_SLOT,
+        ctx.campaign, ctx.task.ontology_version, digest, purpose, attempt, slot,
         ctx.vendor.capabilities().key_max_chars,
     )  # fmt: skip
+    able = ctx.vendor.capabilities().prelabels
+    prelabel = chosen(key, purpose, row["predicted"], ctx.params.quality) if able else None
     return NewTask(
         key=key,
         item_id=row["item_id"],
         item_digest=digest,
         purpose=purpose,
         attempt=attempt,
-        overlap_slot=OVERLAP_SLOT,
+        overlap_slot=slot,
         rank=row["rank"],
         inclusion_probability=row["inclusion_probability"],
         strategy=row["strategy"],
         why=row["reason"],
-        payload_sha256=payload_sha256(row["item_id"], digest, purpose, attempt, OVERLAP_SLOT),
+        payload_sha256=payload_sha256(row["item_id"], digest, purpose, attempt, slot, prelabel),
+        parent_key=parent,
     )
 
 
@@ -176,6 +205,30 @@ def snapshot(ctx: Context, batch: bytes) -> dict[str, Any]:
             "sha256": sha256_file(labels) if labels else None,
         },
         "ontology_digest": ctx.task.digest,
+    } | ({"model": _model(ctx, batch)} if wants_model(ctx.params.quality) else {})
+
+
+def wants_model(quality: Quality) -> bool:
+    """Whether the model's view of the batch must be kept from before its answers are known."""
+    return quality.consensus == "crowdlab" or quality.relabel_share > 0
+
+
+def _model(ctx: Context, batch: bytes) -> dict[str, Any] | None:
+    """(B, C) float32 probabilities of the batch by the candidate that chose it, which knows no answer to it yet."""
+    candidate = (_json(ctx.ws.choice) or {}).get("candidate")
+    if candidate is None or not ctx.ws.predictions(candidate).exists():
+        return None
+    wanted = pq.read_table(pa.BufferReader(batch), columns=["item_id"])["item_id"].combine_chunks()
+    known = pq.read_table(ctx.ws.embeddings / "items.parquet", columns=["item_id"])["item_id"].combine_chunks()
+    rows = pc.index_in(wanted, value_set=known)
+    if rows.null_count:
+        raise UserError(f"{rows.null_count} items of the batch have no prediction; run the stages again: `dvc repro`")
+    probs = np.load(ctx.ws.predictions(candidate), mmap_mode="r", allow_pickle=False)[rows.to_numpy()]
+    return {
+        "candidate": candidate,
+        "class_ids": list(ctx.task.class_ids),
+        "item_ids": wanted.to_pylist(),
+        "probs": b64encode(probs.astype("<f4").tobytes()).decode(),
     }
 
 

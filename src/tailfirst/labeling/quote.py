@@ -7,16 +7,20 @@ from tailfirst.context import Context
 from tailfirst.errors import ConfigError, UserError
 from tailfirst.labeling._capabilities import switched_off
 from tailfirst.labeling._guard import guarded
-from tailfirst.labeling._round import current, idle, in_units, order_spec, project
+from tailfirst.labeling._round import current, idle, in_units, order_spec, project, slots
+from tailfirst.labeling.abort import abort
 from tailfirst.ledger.records import RoundRow, TaskRow
 from tailfirst.port import Money, Quote
 
 BEFORE_ORDER = ("PRICED", "APPROVED", "OVER_BUDGET")
+NOTHING_LEFT = "every item was taken down before anything was ordered"
 
 
 @guarded
 def quote(ctx: Context) -> str:
     """Price every labeling task of the round; also a quote that ran out is asked for again.
+
+    A round whose items were all taken down has nothing to price: it ends, and the next batch can be planned.
 
     Raises:
         ConfigError: The vendor cannot do what params.yaml asks, or prices in another currency.
@@ -30,6 +34,8 @@ def quote(ctx: Context) -> str:
         return f"round {row.round_no} has a quote until {row.quote_valid_until:%Y-%m-%d %H:%M} UTC: {row.quote_basis}"
     _check_capabilities(ctx)
     tasks = [task for task in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if task.state != "DROPPED"]
+    if not tasks:
+        return f"{abort(ctx, ctx.worker, NOTHING_LEFT)} ({NOTHING_LEFT})"
     whole = _record(ctx, row, tasks)
     said = [f"{in_units(whole.total.micros, whole.total.currency)} for {len(tasks)} items: {whole.basis}"]
     return "; ".join(said + switched_off(ctx.vendor.name, ctx.vendor.capabilities()))
@@ -88,7 +94,7 @@ def _sum(parts: dict[str, Quote]) -> Quote:
 
 def _check_capabilities(ctx: Context) -> None:
     offered = ctx.vendor.capabilities()
-    if ctx.params.round.overlap > offered.overlap_max:
+    if len(slots(ctx)) == 1 and ctx.params.round.overlap > offered.overlap_max:
         raise ConfigError(
             f"round.overlap is {ctx.params.round.overlap}; vendor {ctx.vendor.name} gives at most "
             f"{offered.overlap_max} answers per item"

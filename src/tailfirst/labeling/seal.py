@@ -25,7 +25,10 @@ from tailfirst.labeling._swapped import stop_if_swapped
 from tailfirst.labeling.fold import fold
 from tailfirst.ledger.records import LeaseRow, RoundRow
 from tailfirst.port import SubmissionKey, TaskRef
+from tailfirst.quality.skips import UNSURE
 
+THROWN_AWAY = "its answers are not counted: the item is asked again"
+ORDER = ("RETURNED", "ACCEPTED", "REJECTED", "REWORK", "CLOSED_UNLABELED", "EXPERT_QUEUE", "RESUBMIT", "DROPPED")
 OUTSTANDING = ("SUBMITTED", "IN_PROGRESS")
 
 
@@ -78,6 +81,7 @@ def _close(ctx: Context, row: RoundRow, lease: LeaseRow) -> Harvest:
     for late in {d.late_for_round for d in found.decisions if d.late_for_round is not None}:
         validate(ctx, ctx.ledger.rounds.get(ctx.campaign, late))
     _settle_states(ctx, row, found)
+    _reject(ctx, row, found)
     ctx.ledger.money.release_round(ctx.campaign, row.round_no, ctx.now())
     own = label_table(ctx, row, [d for d in found.decisions if d.late_for_round is None])
     if own.num_rows:
@@ -112,9 +116,13 @@ def _give_up(ctx: Context, row: RoundRow, lease: LeaseRow) -> None:
 def _settle_states(ctx: Context, row: RoundRow, found: Harvest) -> None:
     """The end of every task's life in this round; moves that were made before are not made again."""
     ends: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    rounds = {task.round_no for d in found.decisions for task in d.tasks}
+    states = {t.key: t.state for number in sorted(rounds) for t in ctx.ledger.tasks.list(ctx.campaign, number)}
     for decision in found.decisions:
-        ends[_end(decision)].append(decision.task.key)
-    for (old, new, reason), keys in sorted(ends.items()):
+        for task in decision.tasks:
+            for move in endings(decision, states[task.key]):
+                ends[move].append(task.key)
+    for (old, new, reason), keys in sorted(ends.items(), key=lambda pair: ORDER.index(pair[0][1])):
         _move(ctx, keys, old, new, reason)
     _move(ctx, [t.key for _, t in found.retracted], "ACCEPTED", "SUPERSEDED", "the vendor deleted the answer")
     tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
@@ -123,15 +131,46 @@ def _settle_states(ctx: Context, row: RoundRow, found: Harvest) -> None:
     tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
     _move(ctx, [t.key for t in tasks if t.state == "QUARANTINED"], "QUARANTINED", "CLOSED_UNLABELED", "")
     _move(ctx, [t.key for t in tasks if t.state == "SKIPPED_BY_ANNOTATOR"], "SKIPPED_BY_ANNOTATOR", "DROPPED", "")
+    _supersede(ctx, row, found)
 
 
-def _end(decision: Decision) -> tuple[str, str, str]:
-    if decision.verdict.kind == "LABEL":
-        return "VALIDATED", "ACCEPTED", ""
-    if decision.verdict.kind == "UNRESOLVED":
-        return "VALIDATED", "CLOSED_UNLABELED", decision.verdict.reason
-    reason = decision.verdict.reason
-    return "SKIPPED_BY_ANNOTATOR", after_skip(decision.task, reason), reason
+def endings(decision: Decision, state: str) -> list[tuple[str, str, str]]:
+    """The moves (from, to, why) that end an answered task, in order; none for a task that has ended before."""
+    verdict, gold = decision.verdict, decision.task.purpose == "GOLD"
+    if state == "SKIPPED_BY_ANNOTATOR":
+        if verdict.kind == "UNRESOLVED":
+            return [(state, "RESUBMIT", "others answered, and do not agree: the item can be asked again")]
+        expert = verdict.reason == UNSURE and not gold
+        return [(state, "EXPERT_QUEUE" if expert else after_skip(decision.task, verdict.reason), verdict.reason)]
+    if state not in {"VALIDATED", "REJECTED"}:
+        return []
+    if decision.reworked:
+        moves = [("VALIDATED", "REJECTED", THROWN_AWAY), ("REJECTED", "REWORK", THROWN_AWAY)]
+        return moves if state == "VALIDATED" else moves[1:]
+    if gold:
+        return [(state, "ACCEPTED", "gold: counts for the annotator only")]
+    if verdict.kind == "LABEL":
+        return [(state, "ACCEPTED", "")]
+    return [(state, "CLOSED_UNLABELED", verdict.reason)]
+
+
+def _reject(ctx: Context, row: RoundRow, found: Harvest) -> None:
+    """Tell the vendor which answers are thrown away, once per task, and book what it gives back for them."""
+    lost = [t for d in found.decisions if d.reworked for t in d.tasks if t.round_no == row.round_no]
+    if not lost or not ctx.vendor.capabilities().review:
+        return
+    for task in sorted(lost, key=lambda t: t.key):
+        ref = TaskRef(SubmissionKey(task.key), task.vendor_task_id or "", task.payload_sha256, None)
+        ctx.vendor.review(ref, "REJECT", THROWN_AWAY, f"reject-{task.key}")
+    account(ctx, row)
+
+
+def _supersede(ctx: Context, row: RoundRow, found: Harvest) -> None:
+    """Purchases of earlier rounds whose label is replaced by a newer one: the old rows stay, in their sealed folder."""
+    ended = {task.key for d in found.decisions for task in d.tasks}
+    again = {d.task.item_id for d in found.labeled if any(task.purpose == "RELABEL" for task in d.tasks)}
+    old = {g.task.key for g in found.evidence.given if g.task.item_id in again and g.task.round_no < row.round_no}
+    _move(ctx, sorted(old - ended), "ACCEPTED", "SUPERSEDED", f"asked again in round {row.round_no}")
 
 
 def _move(ctx: Context, keys: list[str], old: str, new: str, reason: str) -> None:
@@ -172,8 +211,11 @@ def _bytes(path: Path) -> bytes | None:
 
 def _said(row: RoundRow, found: Harvest, sealed: str) -> str:
     late = sum(d.late_for_round is not None for d in found.labeled)
-    unlabeled = len(found.decisions) - len(found.labeled)
+    gold = sum(d.task.purpose == "GOLD" for d in found.decisions)
+    unlabeled = len(found.decisions) - len(found.labeled) - gold
     parts = [f"round {row.round_no} sealed as {sealed[:12]}: {len(found.labeled)} labels"]
     parts += [f"{late} of them late for an earlier round"] if late else []
     parts += [f"{unlabeled} answered without a label"] if unlabeled else []
+    parts += [f"{gold} gold items answered"] if gold else []
+    parts += [f"answers of {', '.join(found.judged.accused)} not counted"] if found.judged.accused else []
     return ", ".join(parts)

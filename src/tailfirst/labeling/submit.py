@@ -4,13 +4,14 @@ A kill at any line leaves rows that say what may have happened; the next run loo
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from tailfirst.context import Context, micros, set_caps
 from tailfirst.errors import LeaseLost
 from tailfirst.labeling._guard import guarded
 from tailfirst.labeling._lease import holding, renewed
+from tailfirst.labeling._prelabels import predictions, shown
 from tailfirst.labeling._round import current, idle, order_spec, project, refresh
 from tailfirst.labeling.quote import asked_again
 from tailfirst.ledger.records import LeaseRow, RoundRow, TaskRow
@@ -87,12 +88,12 @@ def _settle(ctx: Context, row: RoundRow, batch: BatchRef, lease: LeaseRow) -> No
 
 def _send_all(ctx: Context, row: RoundRow, batch: BatchRef, lease: LeaseRow) -> str:
     """Send until nothing waits; otherwise why the rest has to wait for the next run."""
-    size = ctx.vendor.capabilities().max_batch
+    size, predicted = ctx.vendor.capabilities().max_batch, predictions(row)
     for _ in range(PATIENCE):
         for chunk in _chunks(ctx.ledger.tasks.list(ctx.campaign, row.round_no, ("OUTBOX",)), size):
             if ctx.ledger.money.kill_switch(ctx.campaign):
                 return f"the kill switch of campaign {ctx.campaign!r} was turned on: the rest is not sent"
-            _send(ctx, row, batch, chunk, renewed(ctx, lease))
+            _send(ctx, row, batch, chunk, renewed(ctx, lease), predicted)
         _settle(ctx, row, batch, lease)
         left = len(ctx.ledger.tasks.list(ctx.campaign, row.round_no, ("OUTBOX", "UNKNOWN")))
         if not left:
@@ -100,10 +101,17 @@ def _send_all(ctx: Context, row: RoundRow, batch: BatchRef, lease: LeaseRow) -> 
     return f"{left} items were lost {PATIENCE} times on the way; the next run looks again before it sends"
 
 
-def _send(ctx: Context, row: RoundRow, batch: BatchRef, chunk: Sequence[TaskRow], lease: LeaseRow) -> None:
+def _send(
+    ctx: Context,
+    row: RoundRow,
+    batch: BatchRef,
+    chunk: Sequence[TaskRow],
+    lease: LeaseRow,
+    predicted: Mapping[str, str],
+) -> None:
     tasks = ctx.ledger.tasks
     tasks.mark_sent([t.key for t in chunk], lease.token, ctx.now())
-    report = ctx.vendor.submit(batch, [_spec(ctx, row, t) for t in chunk])
+    report = ctx.vendor.submit(batch, [_spec(ctx, row, t, predicted) for t in chunk])
     tasks.record_outcomes(_exactly_once(chunk, report.outcomes), lease.token, ctx.now(), ctx.worker)
 
 
@@ -119,7 +127,7 @@ def _exactly_once(chunk: Sequence[TaskRow], outcomes: Sequence[ItemOutcome]) -> 
     ]
 
 
-def _spec(ctx: Context, row: RoundRow, task: TaskRow) -> TaskSpec:
+def _spec(ctx: Context, row: RoundRow, task: TaskRow, predicted: Mapping[str, str]) -> TaskSpec:
     due = (row.sla_at or ctx.now() + timedelta(hours=ctx.params.round.sla_hours)) + ASSET_SPARE
     return TaskSpec(
         key=SubmissionKey(task.key),
@@ -131,7 +139,7 @@ def _spec(ctx: Context, row: RoundRow, task: TaskRow) -> TaskSpec:
         attempt=task.attempt,
         overlap_slot=task.overlap_slot,
         payload_sha256=task.payload_sha256,
-        prelabel=None,  # never for AUDIT; TRAIN is blind too until a vendor offers a blind slice
+        prelabel=shown(task, predicted),
     )
 
 

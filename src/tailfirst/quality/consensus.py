@@ -1,15 +1,15 @@
 """From several people's answers to one label: majority vote. Pure, versioned; ties stay open.
 
-"None of these" and "unusable" are answers like a class (quality/skips.py: `skipped=True`, `class_ids=()`, the reason is
-`none_of_these`, `unusable` or `unsure`): they are counted, can win, and then there is no label but a reason. "Unsure" is
-an abstention, unless more than half of all who were asked say it. Skips with any other reason are not counted.
+"None of these" and "unusable" are answers like a class (quality/skips.py: `skipped=True`, `class_ids=()`, and the
+reason is `none_of_these`, `unusable` or `unsure`): they are counted, can win, and then there is no label but a reason.
+"Unsure" is an abstention, unless more than half of all who were asked say it. Other skips are not counted.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from tailfirst.quality.skips import NONE_OF_THESE, UNSURE, UNUSABLE, skip_of
 
@@ -45,6 +45,9 @@ class Vote(Protocol):
     @property
     def provenance(self) -> str:
         """HUMAN | MACHINE | UNKNOWN."""
+
+
+V = TypeVar("V", bound=Vote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def majority(votes: Sequence[Vote], min_agreement: float = 0.0, *, humans_only: 
     return Verdict("LABEL", best, share, len(counted), annotators, "")
 
 
-def newest(votes: Sequence[Vote]) -> list[Vote]:
+def newest(votes: Sequence[V]) -> list[V]:
     """The newest vote of each annotator, by the vendor's time."""
     return list({v.annotator_id: v for v in sorted(votes, key=lambda v: (v.submitted_at, v.class_ids))}.values())
 

@@ -23,7 +23,7 @@ from tailfirst.report.table import campaign
 from tailfirst.task import Task, load_task
 
 SHOWN_ITEMS = 120  # a page stays below a few megabytes
-STAGES = ("audit", "control", "quota", "diversify", "search", "score", "fill", "cold_start")
+STAGES = ("audit", "control", "gold", "relabel", "quota", "diversify", "search", "score", "fill", "cold_start")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 from tailfirst import artifacts, schemas
 from tailfirst.errors import TaskFolderError
 from tailfirst.paths import Workspace
+from tailfirst.report import quality
 from tailfirst.report.history import read_json
+from tailfirst.report.quality import Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Sealed:
     annotators: tuple[Annotator, ...]
     costs: tuple[Cost, ...]
     checks: tuple[Check, ...]
+    quality: Quality | None  # None: sealed before quality.json existed
     files: Mapping[str, str]  # name -> sha256
     sha256: str  # of the folder as a whole
 
@@ -146,6 +149,7 @@ def read_sealed(ws: Workspace, round_no: int) -> Sealed:
         annotators=_annotators(answers, labels),
         costs=_costs(_rows(folder / "costs.parquet")),
         checks=_checks(folder / "checks.json"),
+        quality=quality.read(folder),
         files={path.name: artifacts.sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file()},
         sha256=artifacts.sha256_tree(folder),
     )

@@ -71,7 +71,8 @@ def drop_labels(ws: Workspace, targets: Targets) -> None:
 
 
 def _label_tables(ws: Workspace) -> tuple[Path, ...]:
-    return ws.seed_labels, ws.holdout, ws.oracle, ws.labels
+    gold = (ws.gold,) if ws.gold.exists() else ()
+    return ws.seed_labels, ws.holdout, ws.oracle, *gold, ws.labels
 
 
 def _files(ws: Workspace, targets: Targets) -> Iterator[Path]:

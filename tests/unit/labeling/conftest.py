@@ -45,6 +45,7 @@ class World:
     vendor: dict[str, Any] = field(default_factory=dict)
     round: dict[str, Any] = field(default_factory=dict)
     money: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
 
     @property
@@ -61,6 +62,7 @@ class World:
                 "acquisition": {"strategy": {"plugin": "random"}, "budget": 4, "control_share": 0},
                 "vendor": {"plugin": "simulated", **self.vendor},
                 "round": {"overlap": 1, **self.round},
+                "quality": self.quality,
                 "money": {"auto_approve": "10", **self.money},
                 **{name: {} for name in ("retrieval", "evaluation", "choice", "stopping", "control")},
             }

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from tailfirst.context import set_caps
 from tailfirst.errors import ConfigError, UserError
 from tailfirst.labeling import approve, plan, quote
 
@@ -78,6 +79,16 @@ def test_rule_approves_small_amounts_only(world: Any) -> None:
     world.money["auto_approve"] = "0.20"
     with world.context() as ctx:
         assert "rule:auto_approve<=0.20 approved" in approve.auto(ctx)
+
+
+def test_the_months_cap_waits_for_the_next_month(world: Any) -> None:
+    world.money |= {"cap_month": "0.15"}
+    with world.context() as ctx:
+        quoted(world, ctx)
+        set_caps(ctx.ledger, ctx.params)
+        assert "waits: 0.20 USD is more than the 0.15 USD that this month's cap leaves" in approve.auto(ctx)
+        assert "2 items; 2 items lie beyond the cap" in approve.approve(ctx, "Ada")
+        assert "left of the cap of 2026-03 150000" in ctx.ledger.tasks.list("tiny", 1, ["OVER_BUDGET"])[0].reason
 
 
 def test_acts_before_any_round(ctx: Any) -> None:

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from tailfirst.artifacts import sha256_file, sha256_tree
+from tailfirst import schemas
+from tailfirst.artifacts import sha256_file, sha256_tree, write_parquet
 from tailfirst.context import worker_name
 from tests.support.kills import Points, Watched, in_child, watch
 
@@ -91,5 +93,55 @@ def test_killed_anywhere(world: Any, runner: Run, tmp_path_factory: Any, round_n
                 assert os.WIFSIGNALED(campaign(ctx, runner, round_no, kill_at)), kill_at
                 assert campaign(ctx, runner, round_no, kill_at=0) == 0, kill_at
                 assert end(ctx, round_no) == want, kill_at
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_killed_in_a_seal_with_gold_second_opinions_and_rework(
+    world: Any, runner: Run, stepper: Any, tmp_path_factory: Any
+) -> None:
+    """Who is not counted, what is superseded and what is reworked come out the same after every kill."""
+    world.quality.update(min_gold_accuracy=0.7, min_gold_answers=3, gold_share=0.3)
+    world.vendor["annotators"] = [{"id": "a", "skill": 1.0}, {"id": "b", "skill": 0.0}]
+    pool, truth = world.pool(), world.truth()
+    rows = [{"item_id": item, "class_id": truth[item], "source": "expert:e"} for item in pool[:8]]
+    write_parquet(world.ws.gold, pa.Table.from_pylist(rows, schema=schemas.GOLD))
+
+    def purposes(wanted: dict[str, str]) -> None:
+        world.batch(list(wanted), n_audit=0)
+        table = schemas.read(world.ws.batch, schemas.BATCH).to_pylist()
+        made = [row | {"purpose": wanted[row["item_id"]]} for row in table]
+        write_parquet(world.ws.batch, pa.Table.from_pylist(made, schema=schemas.BATCH))
+
+    with world.context() as ctx:
+        purposes(dict.fromkeys(pool[8:12], "TRAIN"))
+        runner(ctx)
+        again = dict.fromkeys(pool[8:10], "RELABEL")
+        purposes({**dict.fromkeys(pool[:8], "GOLD"), **again, **dict.fromkeys(pool[12:18], "TRAIN")})
+        while ctx.ledger.rounds.current("tiny").state != "CLOSING":
+            stepper(ctx)
+    base = Path("/dev/shm") if Path("/dev/shm").is_dir() else tmp_path_factory.getbasetemp()
+    room = base / f"tailfirst-kill-{os.getpid()}-quality"
+    shutil.rmtree(room, ignore_errors=True)
+    shutil.copytree(world.root, room)
+    copy = replace(world, root=room)
+    try:
+        with copy.context() as ctx:
+
+            def fresh() -> None:
+                ctx.ledger.close()
+                shutil.rmtree(room, ignore_errors=True)
+                shutil.copytree(world.root, room)
+
+            assert campaign(ctx, runner, 2, kill_at=0) == 0
+            want, n_points = end(ctx, 2), int((room / "points").read_text())
+            states = {task.state for no in (1, 2) for task in ctx.ledger.tasks.list("tiny", no)}
+            assert {"ACCEPTED", "SUPERSEDED", "REWORK"} <= states
+            for kill_at in range(1, n_points + 1, 2):
+                fresh()
+                assert os.WIFSIGNALED(campaign(ctx, runner, 2, kill_at)), kill_at
+                assert campaign(ctx, runner, 2, kill_at=0) == 0, kill_at
+                assert end(ctx, 2) == want, kill_at
     finally:
         shutil.rmtree(room, ignore_errors=True)

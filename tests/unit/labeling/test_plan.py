@@ -73,7 +73,7 @@ def test_changed_item_and_wrong_purpose_are_refused(world: Any, ctx: Any) -> Non
     table = schemas.read(world.ws.batch, schemas.BATCH)
     rows = table.to_pylist()
     rows[0]["item_sha256"] = "1" * 64
-    rows[1]["purpose"] = "GOLD"
+    rows[1]["purpose"] = "GOLDEN"
     write_parquet(world.ws.batch, pa.Table.from_pylist(rows, schema=schemas.BATCH))
     with pytest.raises(
         CheckFailed, match=r"1 changed since the batch was chosen .*; 1 have no purpose of TRAIN, AUDIT"

@@ -37,6 +37,20 @@ def test_what_was_not_sent_is_called_off_and_the_round_goes_on_without_it(world,
     assert ctx.ledger.money.status("tiny").accrued == sum(task.price_micros for task in bought)
 
 
+@pytest.mark.parametrize("before", [(), (quote.quote,), (quote.quote, approve.auto)])
+def test_a_round_without_an_item_left_ends(world, ctx, batch, before):
+    for step in before:
+        step(ctx)
+    world.clock.forward(days=60)
+    assert take_down(ctx, batch, "asked by the owner").dropped_tasks == len(batch)
+    said = quote.quote(ctx)
+    assert "round 1 is ABORTED" in said
+    assert "every item was taken down before anything was ordered" in said
+    assert ctx.ledger.money.status("tiny").reserved == 0
+    world.batch(world.pool()[4:8])
+    assert "round 2 planned" in plan.freeze(ctx)
+
+
 def test_an_answer_that_still_comes_is_paid_and_sealed_but_never_a_label(world, ctx, batch, runner):
     for step in (quote.quote, approve.auto, submit.submit):
         step(ctx)

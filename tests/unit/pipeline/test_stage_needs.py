@@ -22,6 +22,7 @@ OTHER = {  # another value for every section that a stage does not list
     "acquisition": {"strategy": {"plugin": "random"}, "budget": 5},
     "vendor": {"plugin": "simulated", "seed": 99},
     "round": {"overlap": 3},
+    "quality": {"gold_share": 0.2},
     "money": {"currency": "EUR", "cap_round": 9},
     "stopping": {"max_rounds": 9},
     "control": {"seeds": 3},
@@ -52,7 +53,7 @@ def alone(full, identity, root):
         relative = dep.replace(pipeline.KEY, candidate)
         copy(full.root / relative, ws.root / relative)
     params = yaml.safe_load(full.params.read_text())
-    listed = {param.split(".")[0] for param in row.params}
+    listed = {param.split(".")[0] for param in (*row.params, *row.maybe_params)}
     params |= {section: value for section, value in OTHER.items() if section not in listed}
     if any(param.startswith("candidates.") for param in row.params):
         params["candidates"] = {candidate: params["candidates"][candidate]}

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -79,7 +80,7 @@ def test_label_has_strictly_most_votes(classes: list[str]) -> None:
 
 
 def skip(who: str, reason: str) -> Annotation:
-    return Annotation(who, (), True, reason, None, NOON, 3.0, "HUMAN", None)
+    return replace(answer(who, skipped=True), reason=reason)
 
 
 def test_none_of_these_and_unusable_are_answers() -> None:
