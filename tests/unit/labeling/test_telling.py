@@ -58,7 +58,7 @@ def test_the_status_shows_the_sla_and_the_inbox(capsys):
         campaign="tiny", round_no=1, state="OPEN", step=step, pause_reason=None, kill_switch=False, counts={},
         sla_at=None, sealed_rounds=0, money=cash, n_labels=0, chosen=None, values=dict[str, Interval](),
         measured_after=0, sla_reminder="round 1: 50 % of the time is over", inbox=InboxStatus(3, 2, 1),
-        misses=MissRate(8, 2),
+        misses=MissRate(8, 2), month_left=None, approval=None,
     )  # fmt: skip
     assert as_data(found)["webhooks"] == {"waiting": 3, "parked": 2, "repeats": 1, "miss_rate": 0.25}
     assert as_data(replace(found, misses=None))["webhooks"]["miss_rate"] is None
