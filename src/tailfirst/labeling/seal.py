@@ -141,7 +141,8 @@ def endings(decision: Decision, state: str) -> list[tuple[str, str, str]]:
         if verdict.kind == "UNRESOLVED":
             return [(state, "RESUBMIT", "others answered, and do not agree: the item can be asked again")]
         expert = verdict.reason == UNSURE and not gold
-        return [(state, "EXPERT_QUEUE" if expert else after_skip(decision.task, verdict.reason), verdict.reason)]
+        newest = max(decision.tasks, key=lambda t: t.attempt)  # the attempts of all rounds count
+        return [(state, "EXPERT_QUEUE" if expert else after_skip(newest, verdict.reason), verdict.reason)]
     if state not in {"VALIDATED", "REJECTED"}:
         return []
     if decision.reworked:
