@@ -20,6 +20,7 @@ from tailfirst.commands.gold import gold
 from tailfirst.commands.late import collect_late
 from tailfirst.commands.lineage import lineage
 from tailfirst.commands.plan import plan
+from tailfirst.commands.reconcile import reconcile
 from tailfirst.commands.report import report
 from tailfirst.commands.serve import serve
 from tailfirst.commands.status import status
@@ -76,6 +77,7 @@ for _function, _panel in (
     (acts.resume, "act"),
     (acts.replay, "act"),
     (collect_late, "act"),
+    (reconcile, "act"),
     (take_down, "act"),
     (serve, "act"),
     (backup, "act"),

@@ -125,3 +125,25 @@ def walk(fact):
     yield fact
     for below in fact.get("below", ()):
         yield from walk(below)
+
+
+def test_reconcile_and_money_of_a_campaign(campaign, capsys, tmp_path):
+    """Last: invoice lines stay in the ledger."""
+    before = json.loads(run(campaign, capsys, "status", "--json"))["money"]
+    assert "clean: nothing to dispute" in run(campaign, capsys, "reconcile", "--from-vendor")
+    with open_context(campaign.root, gates=NoGates()) as ctx:
+        charges = [line for line in ctx.ledger.money.lines(ctx.campaign) if line.kind == "ACCRUED"]
+    rows = [f"{c.line_id},{c.key},{c.amount_micros / 1e6},USD,2026-04-01" for c in charges]
+    statement, disputes = tmp_path / "march.csv", tmp_path / "disputes.csv"
+    statement.write_text("\n".join(["line_id,key,amount,currency,date", *rows, "x,tf-nobody,5,USD,2026-04-01"]))
+    said = run(campaign, capsys, "reconcile", str(statement), "--disputes", str(disputes), code=1)
+    assert "1 to dispute with the vendor (exit code 1)" in said
+    assert "missing here: tf-nobody: ours 0.00 USD, theirs 5.00 USD" in said
+    assert disputes.read_text().splitlines()[1].startswith("missing here,,tf-nobody,0,5,5,x,")
+    found = json.loads(run(campaign, capsys, "reconcile", str(statement), "--json", code=1))
+    assert (found["clean"], found["new_lines"]) == (False, 0)
+    assert found["counts"]["matched"]["n"] == len(charges)
+    assert [one["key"] for one in found["disputes"]] == ["tf-nobody"]
+    assert json.loads(run(campaign, capsys, "status", "--json"))["money"] == before
+    run(campaign, capsys, "reconcile", code=2)
+    run(campaign, capsys, "reconcile", str(statement), "--from-vendor", code=2)
