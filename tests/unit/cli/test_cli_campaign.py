@@ -147,3 +147,23 @@ def test_reconcile_and_money_of_a_campaign(campaign, capsys, tmp_path):
     assert json.loads(run(campaign, capsys, "status", "--json"))["money"] == before
     run(campaign, capsys, "reconcile", code=2)
     run(campaign, capsys, "reconcile", str(statement), "--from-vendor", code=2)
+
+
+def test_money_of_a_campaign(campaign, capsys):
+    found = json.loads(run(campaign, capsys, "money", "--json"))
+    caps = found["caps"]
+    assert (caps["campaign"]["cap"], caps["campaign"]["left"]) == (100_000_000, 99_360_000)
+    assert [(r["round_no"], r["cap"], r["accrued"], r["left"]) for r in caps["rounds"]] == [
+        (1, 300_000, 280_000, 20_000), (2, 360_000, 360_000, 0),
+    ]  # fmt: skip
+    assert sum(month["accrued"] for month in caps["months"]) == 640_000
+    assert [(a["round_no"], a["approved_by"], a["cap_micros"]) for a in found["approvals"]] == [
+        (1, "maria", 300_000), (2, "maria", 360_000),
+    ]  # fmt: skip
+    assert found["lines"]["ACCRUED"]["micros"] == 640_000
+    assert found["per_label"] == {"labels": 14, "micros": 640_000, "per_label_micros": 45_714}
+    assert sum(one["micros"] for one in found["per_class"].values()) + found["without_label_micros"] == 640_000
+    assert {name: one["labels"] for name, one in found["per_purpose"].items()} == {"AUDIT": 2, "TRAIN": 12}
+    text = run(campaign, capsys, "money")
+    assert "round 1: maria approved up to 0.30 USD on" in text
+    assert "purpose audit" in text
