@@ -3,9 +3,23 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from tailfirst.ledger.book import cost_micros
-from tailfirst.ledger.records import CostRow
+
+class Line(Protocol):
+    """What counts of a cost line, be it of the ledger or of a sealed round."""
+
+    @property
+    def key(self) -> str | None:
+        """Submission key; None = the order as a whole."""
+
+    @property
+    def kind(self) -> str:
+        """ESTIMATED | ACCRUED | INVOICED | ADJUSTED."""
+
+    @property
+    def amount_micros(self) -> int:
+        """The amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +46,17 @@ class Prices:
     whole_orders: int
 
 
-def by_kind(lines: Sequence[CostRow]) -> dict[str, Price]:
+def cost_micros(lines: Sequence[Line]) -> int:
+    """What the lines cost: an accrued line replaces the estimate of its task; an invoice only repeats."""
+    accrued = {line.key for line in lines if line.kind == "ACCRUED" and line.key is not None}
+    return sum(
+        line.amount_micros
+        for line in lines
+        if line.kind in {"ACCRUED", "ADJUSTED"} or (line.kind == "ESTIMATED" and line.key not in accrued)
+    )
+
+
+def by_kind(lines: Sequence[Line]) -> dict[str, Price]:
     """How many lines of each kind, and their sum."""
     kinds = sorted({line.kind for line in lines})
     found = {kind: [line.amount_micros for line in lines if line.kind == kind] for kind in kinds}
@@ -40,7 +64,7 @@ def by_kind(lines: Sequence[CostRow]) -> dict[str, Price]:
 
 
 def prices(
-    lines: Sequence[CostRow], items: Mapping[str, str], purposes: Mapping[str, str], labels: Mapping[str, str]
+    lines: Sequence[Line], items: Mapping[str, str], purposes: Mapping[str, str], labels: Mapping[str, str]
 ) -> Prices:
     """What labels cost.
 
@@ -56,7 +80,7 @@ def prices(
     keyed = [line for line in lines if line.key is not None]
     per_class = class_prices(keyed, items, labels)
     reached: defaultdict[str, set[str]] = defaultdict(set)
-    paid: defaultdict[str, list[CostRow]] = defaultdict(list)
+    paid: defaultdict[str, list[Line]] = defaultdict(list)
     for line in keyed:
         purpose, item = purposes.get(line.key or "", "UNKNOWN"), items.get(line.key or "", "")
         paid[purpose].append(line)
@@ -72,9 +96,9 @@ def prices(
     )
 
 
-def class_prices(lines: Sequence[CostRow], items: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Price]:
+def class_prices(lines: Sequence[Line], items: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Price]:
     """What the labels of each class cost: every key that was bought for their items, among these lines."""
-    paid: defaultdict[str, list[CostRow]] = defaultdict(list)
+    paid: defaultdict[str, list[Line]] = defaultdict(list)
     bought: defaultdict[str, set[str]] = defaultdict(set)
     for line in lines:
         item = items.get(line.key or "", "")

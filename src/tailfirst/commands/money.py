@@ -77,7 +77,7 @@ def _caps(found: "Spending") -> Table:
         *((f"round {one.round_no}", one.cap, one.reserved, one.accrued, left(one)) for one in found.rounds),
     ]
     for name, *amounts in rows:
-        table.add_row(name, *("none" if amount is None else words(amount, status.currency) for amount in amounts))
+        table.add_row(name, *("–" if amount is None else words(amount, status.currency) for amount in amounts))
     return table
 
 

@@ -20,8 +20,8 @@ from tailfirst.labeling._coverage import coverage
 from tailfirst.labeling._decide import Decision, Harvest
 from tailfirst.labeling._quality import write_quality
 from tailfirst.labeling.fold import sealed_folders
-from tailfirst.ledger.book import cost_micros
 from tailfirst.ledger.records import CostRow, DeliveryRow, EventRow, RoundRow
+from tailfirst.prices import cost_micros
 from tailfirst.quality.consensus import METHOD
 
 ANNOTATIONS = pa.schema(

@@ -7,7 +7,6 @@ ADJUSTED adds or takes back. INVOICED is stored for the monthly reconcile and mo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tailfirst.ledger.records import CostRow
 from tailfirst.port import CostLine
 
 CHARGES = ("ESTIMATED", "ACCRUED")
@@ -151,13 +150,3 @@ class _Work:
 def same(one: CostLine, other: CostLine) -> bool:
     """Whether two lines of one id say the same; the time may differ."""
     return (one.key, one.kind, one.amount) == (other.key, other.kind, other.amount)
-
-
-def cost_micros(lines: Sequence[CostRow]) -> int:
-    """What the lines cost: an accrued line replaces the estimate of its task; an invoice only repeats."""
-    accrued = {line.key for line in lines if line.kind == "ACCRUED" and line.key is not None}
-    return sum(
-        line.amount_micros
-        for line in lines
-        if line.kind in {"ACCRUED", "ADJUSTED"} or (line.kind == "ESTIMATED" and line.key not in accrued)
-    )

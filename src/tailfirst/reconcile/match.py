@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from tailfirst.ledger.book import cost_micros
 from tailfirst.ledger.records import CostRow
+from tailfirst.prices import cost_micros
 
 What = Literal["matched", "missing here", "missing there", "different", "twice", "changed", "unmatched"]
 WHATS: tuple[What, ...] = ("matched", "missing there", "different", "twice", "missing here", "changed", "unmatched")

@@ -53,7 +53,7 @@ def gather(ledger: Ledger, campaign: str) -> Ours:
 
 
 def of_vendor(ctx: Context) -> list[Invoiced]:
-    """The vendor's own statement of every order.
+    """The vendor's own statement of every order it got; orders of an earlier vendor need a file.
 
     Raises:
         UserError: This vendor offers none, or it cannot be used.
@@ -65,7 +65,8 @@ def of_vendor(ctx: Context) -> list[Invoiced]:
             f"vendor {ctx.vendor.name} offers no statement; ask for one as CSV or JSON lines and give the file: "
             "tailfirst reconcile STATEMENT"
         )
-    batches = [batch for row in ctx.ledger.rounds.all(ctx.campaign) if (batch := order_ref(ctx, row)) is not None]
+    rounds = [row for row in ctx.ledger.rounds.all(ctx.campaign) if row.vendor == ctx.vendor.name]
+    batches = [batch for row in rounds if (batch := order_ref(ctx, row)) is not None]
     lines: list[CostLine] = [line for batch in batches for line in statement(batch)]
     wrong = sorted({line.amount.currency for line in lines} - {ctx.params.money.currency})
     where = f"the statement of vendor {ctx.vendor.name}"

@@ -12,14 +12,11 @@ import pyarrow.parquet as pq
 
 from tailfirst import artifacts, schemas
 from tailfirst.errors import TaskFolderError
-from tailfirst.ledger.records import CostRow
 from tailfirst.paths import Workspace
 from tailfirst.prices import class_prices
 from tailfirst.report import quality
 from tailfirst.report.history import read_json
 from tailfirst.report.quality import Quality
-
-COST_COLUMNS = ("line_id", "round_no", "key", "kind", "amount_micros", "currency", "at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +68,15 @@ class Cost:
     kind: str
     lines: int
     micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sealed cost line, as far as prices need it."""
+
+    key: str | None
+    kind: str
+    amount_micros: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +238,7 @@ def _costs(lines: Sequence[Mapping[str, Any]]) -> tuple[Cost, ...]:
 def _prices(
     lines: Sequence[Mapping[str, Any]], items: Mapping[str, str], labels: Mapping[str, str]
 ) -> tuple[ClassPrice, ...]:
-    rows = [CostRow(**{"campaign": ""} | {name: line[name] for name in COST_COLUMNS}) for line in lines]
+    rows = [Line(line["key"], line["kind"], int(line["amount_micros"])) for line in lines]
     found = class_prices(rows, items, labels)
     made = [ClassPrice(name, price.labels, price.micros) for name, price in found.items()]
     return tuple(sorted(made, key=lambda one: (-one.micros / one.labels, one.class_id)))
