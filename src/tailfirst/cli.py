@@ -19,7 +19,9 @@ from tailfirst.commands.fetch import fetch
 from tailfirst.commands.gold import gold
 from tailfirst.commands.late import collect_late
 from tailfirst.commands.lineage import lineage
+from tailfirst.commands.money import money
 from tailfirst.commands.plan import plan
+from tailfirst.commands.reconcile import reconcile
 from tailfirst.commands.report import report
 from tailfirst.commands.serve import serve
 from tailfirst.commands.status import status
@@ -69,6 +71,7 @@ for _function, _panel in (
     (plan, "look"),
     (report, "look"),
     (lineage, "look"),
+    (money, "look"),
     (acts.advance, "act"),
     (acts.approve, "act"),
     (acts.abort, "act"),
@@ -76,6 +79,7 @@ for _function, _panel in (
     (acts.resume, "act"),
     (acts.replay, "act"),
     (collect_late, "act"),
+    (reconcile, "act"),
     (take_down, "act"),
     (serve, "act"),
     (backup, "act"),

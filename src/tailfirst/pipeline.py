@@ -188,7 +188,7 @@ STAGES: tuple[Stage, ...] = (
         ),
         params=("campaign", "candidates", "evaluation", "money"),
         outs=("work/report",),
-        code=(*SHARED, *TASK, "report"),
+        code=(*SHARED, *TASK, "report", "prices.py"),
         after=("retrieve", "embed", "adapt", "predict", "evaluate", "choose", "control"),
     ),
 )  # fmt: skip

@@ -67,7 +67,7 @@ def standing(ctx: Context) -> Standing:
         counts={state: n for state, n in sorted(seen.counts.items()) if n},
         sla_at=seen.sla_at,
         sealed_rounds=seen.sealed_rounds,
-        money=_money(ctx),
+        money=money_status(ctx),
         month_left=seen.month_left_micros,
         approval=next(reversed(ctx.ledger.rounds.approvals(ctx.campaign, seen.round_no)), None),
         n_labels=last.n_labels,
@@ -107,7 +107,7 @@ def _doubts(ctx: Context) -> tuple[str, ...]:
     return tuple(filter(None, said))
 
 
-def _money(ctx: Context) -> MoneyStatus:
+def money_status(ctx: Context) -> MoneyStatus:
     """The ledger's money; before the first purchase the cap of params.yaml."""
     found = ctx.ledger.money.status(ctx.campaign)
     if found.cap or found.reserved or found.accrued:

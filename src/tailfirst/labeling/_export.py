@@ -21,6 +21,7 @@ from tailfirst.labeling._decide import Decision, Harvest
 from tailfirst.labeling._quality import write_quality
 from tailfirst.labeling.fold import sealed_folders
 from tailfirst.ledger.records import CostRow, DeliveryRow, EventRow, RoundRow
+from tailfirst.prices import cost_micros
 from tailfirst.quality.consensus import METHOD
 
 ANNOTATIONS = pa.schema(
@@ -111,16 +112,6 @@ def history(events: Sequence[EventRow]) -> list[dict[str, Any]]:
         lines.append(line | {"at": event.at.isoformat(), "note": event.note if event.key is None else ""})
         last[key] = event.to_state
     return lines
-
-
-def cost_micros(lines: Sequence[CostRow]) -> int:
-    """What the lines cost: an accrued line replaces the estimate of its task; an invoice only repeats."""
-    accrued = {line.key for line in lines if line.kind == "ACCRUED" and line.key is not None}
-    return sum(
-        line.amount_micros
-        for line in lines
-        if line.kind in {"ACCRUED", "ADJUSTED"} or (line.kind == "ESTIMATED" and line.key not in accrued)
-    )
 
 
 def _costs(ctx: Context, row: RoundRow) -> list[CostRow]:

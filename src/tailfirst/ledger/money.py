@@ -17,7 +17,7 @@ from tailfirst.ledger.engine import Database
 from tailfirst.ledger.journal import Act, append_event, lock_campaign, lock_task, record, round_row
 from tailfirst.ledger.plans import CHUNK
 from tailfirst.ledger.quotes import ranked
-from tailfirst.ledger.records import CostRow, MoneyStatus, MonthRow
+from tailfirst.ledger.records import CostRow, MoneyStatus, MonthRow, RoundMoney
 from tailfirst.ledger.tables import Budget, Cost, Round, Task
 from tailfirst.port import BatchKey, CostLine, SubmissionKey
 from tailfirst.port import Money as Amount
@@ -65,6 +65,13 @@ class Money:
         """The calendar months (UTC) in which something was ordered, oldest first."""
         with self._database.read() as connection:
             return months.listed(connection, campaign)
+
+    def rounds(self, campaign: str) -> list[RoundMoney]:
+        """The rounds with their approved caps, oldest first."""
+        mine = select(*Round.__table__.c).where(Round.campaign == campaign).order_by(Round.round_no)
+        with self._database.read() as connection:
+            rows = list(connection.execute(mine))
+        return [RoundMoney(r.round_no, r.state, r.cap_micros, r.reserved, r.accrued) for r in rows]
 
     def accrue(self, campaign: str, round_no: int, lines: Sequence[CostLine], at: datetime) -> int:
         """Store the vendor's cost lines and turn reservations into accrued money; returns how many were new.

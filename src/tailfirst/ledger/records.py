@@ -195,6 +195,17 @@ class MonthRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundMoney:
+    """A round's money."""
+
+    round_no: int
+    state: str
+    cap: int | None  # what was approved; None = nothing
+    reserved: int
+    accrued: int
+
+
+@dataclass(frozen=True, slots=True)
 class MoneyStatus:
     """Where a campaign's money is; reserved + accrued never exceed the cap."""
 

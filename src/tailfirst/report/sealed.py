@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from tailfirst import artifacts, schemas
 from tailfirst.errors import TaskFolderError
 from tailfirst.paths import Workspace
+from tailfirst.prices import class_prices
 from tailfirst.report import quality
 from tailfirst.report.history import read_json
 from tailfirst.report.quality import Quality
@@ -70,6 +71,24 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A sealed cost line, as far as prices need it."""
+
+    key: str | None
+    kind: str
+    amount_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPrice:
+    """What the labels of a class cost: every question asked about their items."""
+
+    class_id: str
+    labels: int
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One gate's result."""
 
@@ -91,6 +110,7 @@ class Sealed:
     picks: tuple[Pick, ...]
     annotators: tuple[Annotator, ...]
     costs: tuple[Cost, ...]
+    prices: tuple[ClassPrice, ...]  # of the labels sealed here, dearest per label first
     checks: tuple[Check, ...]
     quality: Quality | None  # None: sealed before quality.json existed
     files: Mapping[str, str]  # name -> sha256
@@ -137,6 +157,7 @@ def read_sealed(ws: Workspace, round_no: int) -> Sealed:
     record = read_json(folder / "round.json")
     answers = _rows(folder / "annotations.parquet")
     labels = {row["item_id"]: row["class_id"] for row in _rows(folder / "labels.parquet")}
+    lines = _rows(folder / "costs.parquet")
     by_item: dict[str, list[dict[str, Any]]] = {}
     for answer in answers:
         by_item.setdefault(answer["item_id"], []).append(answer)
@@ -147,7 +168,8 @@ def read_sealed(ws: Workspace, round_no: int) -> Sealed:
         record=record,
         picks=tuple(_pick(row, labels, by_item.get(row["item_id"], ())) for row in sorted(batch, key=_rank)),
         annotators=_annotators(answers, labels),
-        costs=_costs(_rows(folder / "costs.parquet")),
+        costs=_costs(lines),
+        prices=_prices(lines, {a["key"]: a["item_id"] for a in answers}, labels),
         checks=_checks(folder / "checks.json"),
         quality=quality.read(folder),
         files={path.name: artifacts.sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file()},
@@ -211,6 +233,15 @@ def _costs(lines: Sequence[Mapping[str, Any]]) -> tuple[Cost, ...]:
     kinds = sorted({line["kind"] for line in lines})
     found = {kind: [int(line["amount_micros"]) for line in lines if line["kind"] == kind] for kind in kinds}
     return tuple(Cost(kind, len(amounts), sum(amounts)) for kind, amounts in found.items())
+
+
+def _prices(
+    lines: Sequence[Mapping[str, Any]], items: Mapping[str, str], labels: Mapping[str, str]
+) -> tuple[ClassPrice, ...]:
+    rows = [Line(line["key"], line["kind"], int(line["amount_micros"])) for line in lines]
+    found = class_prices(rows, items, labels)
+    made = [ClassPrice(name, price.labels, price.micros) for name, price in found.items()]
+    return tuple(sorted(made, key=lambda one: (-one.micros / one.labels, one.class_id)))
 
 
 def _checks(path: Path) -> tuple[Check, ...]:

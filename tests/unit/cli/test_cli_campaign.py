@@ -127,3 +127,45 @@ def walk(fact):
     yield fact
     for below in fact.get("below", ()):
         yield from walk(below)
+
+
+def test_reconcile_and_money_of_a_campaign(campaign, capsys, tmp_path):
+    """Last: invoice lines stay in the ledger."""
+    before = json.loads(run(campaign, capsys, "status", "--json"))["money"]
+    assert "clean: nothing to dispute" in run(campaign, capsys, "reconcile", "--from-vendor")
+    with open_context(campaign.root, gates=NoGates()) as ctx:
+        charges = [line for line in ctx.ledger.money.lines(ctx.campaign) if line.kind == "ACCRUED"]
+    rows = [f"{c.line_id},{c.key},{c.amount_micros / 1e6},USD,2026-04-01" for c in charges]
+    statement, disputes = tmp_path / "march.csv", tmp_path / "disputes.csv"
+    statement.write_text("\n".join(["line_id,key,amount,currency,date", *rows, "x,tf-nobody,5,USD,2026-04-01"]))
+    said = run(campaign, capsys, "reconcile", str(statement), "--disputes", str(disputes), code=1)
+    assert "1 to dispute with the vendor (exit code 1)" in said
+    assert "missing here: tf-nobody: ours 0.00 USD, theirs 5.00 USD" in said
+    assert disputes.read_text().splitlines()[1].startswith("missing here,,tf-nobody,0,5,5,x,")
+    found = json.loads(run(campaign, capsys, "reconcile", str(statement), "--json", code=1))
+    assert (found["clean"], found["new_lines"]) == (False, 0)
+    assert found["counts"]["matched"]["n"] == len(charges)
+    assert [one["key"] for one in found["disputes"]] == ["tf-nobody"]
+    assert json.loads(run(campaign, capsys, "status", "--json"))["money"] == before
+    run(campaign, capsys, "reconcile", code=2)
+    run(campaign, capsys, "reconcile", str(statement), "--from-vendor", code=2)
+
+
+def test_money_of_a_campaign(campaign, capsys):
+    found = json.loads(run(campaign, capsys, "money", "--json"))
+    caps = found["caps"]
+    assert (caps["campaign"]["cap"], caps["campaign"]["left"]) == (100_000_000, 99_360_000)
+    assert [(r["round_no"], r["cap"], r["accrued"], r["left"]) for r in caps["rounds"]] == [
+        (1, 300_000, 280_000, 20_000), (2, 360_000, 360_000, 0),
+    ]  # fmt: skip
+    assert sum(month["accrued"] for month in caps["months"]) == 640_000
+    assert [(a["round_no"], a["approved_by"], a["cap_micros"]) for a in found["approvals"]] == [
+        (1, "maria", 300_000), (2, "maria", 360_000),
+    ]  # fmt: skip
+    assert found["lines"]["ACCRUED"]["micros"] == 640_000
+    assert found["per_label"] == {"labels": 14, "micros": 640_000, "per_label_micros": 45_714}
+    assert sum(one["micros"] for one in found["per_class"].values()) + found["without_label_micros"] == 640_000
+    assert {name: one["labels"] for name, one in found["per_purpose"].items()} == {"AUDIT": 2, "TRAIN": 12}
+    text = run(campaign, capsys, "money")
+    assert "round 1: maria approved up to 0.30 USD on" in text
+    assert "purpose audit" in text

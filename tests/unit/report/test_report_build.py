@@ -209,3 +209,16 @@ def test_page_path_names_the_pages_there_are(images):
     with pytest.raises(TaskFolderError, match=r"round 9.*round-0001, round-0002, round-0003"):
         page_path(images[0], 9)
     assert page_path(images[0], 2).name == "round-0002.html"
+
+
+def test_the_page_says_what_a_label_of_each_class_costs(images):
+    ws, made = images
+    sealed = read_sealed(ws, 1)
+    assert sum(price.labels for price in sealed.prices) == sealed.n_labels
+    assert sum(price.micros for price in sealed.prices) <= sealed.cost_micros
+    each = [price.micros / price.labels for price in sealed.prices]
+    assert each == sorted(each, reverse=True)
+    assert set(each) == {180_000}  # three answers at 6 cents
+    page = made["round-0001.html"]
+    assert "Price per label" in page
+    assert "<td>mug</td>" in page
