@@ -28,6 +28,7 @@ from tailfirst.evaluation import choice as choosing
 from tailfirst.evaluation import summary
 from tailfirst.items import load_items
 from tailfirst.labels import caption_counts, read_labels
+from tailfirst.ontology.tables import read_known
 from tailfirst.paths import Workspace
 from tailfirst.quality import batch as repeated
 from tailfirst.source import Behind
@@ -108,7 +109,7 @@ def evaluate(ws: Workspace, params: Params, candidate: str) -> Artifact:
         StaleArtifact: The predictions do not fit the embeddings.
     """
     found, classes, card = load_embeddings(ws), load_task(ws.task).class_ids, _card(ws, candidate)
-    table, rows = summary.holdout_rows(found.item_ids, found.is_pool, schemas.read(ws.holdout, schemas.LABELED))
+    table, rows = summary.holdout_rows(found.item_ids, found.is_pool, read_known(ws, ws.holdout, schemas.LABELED))
     n_labels, n_retrieved = card["n_labels"], card["n_retrieved"]
     why = card["why"] if not card["available"] else None if len(rows) else "data/holdout.parquet labels no item"
     if why is not None:
