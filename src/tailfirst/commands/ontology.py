@@ -55,10 +55,10 @@ def lines(found: "Preview") -> list[str]:
     said += [f"  {old} {way}: {n} labels" for old, way, n in found.ways]
     new = [c for c in found.after if c not in found.before]
     said += [f"  new: {', '.join(new)}"] if new else []
-    said += [
+    said.append(
         f"labels: {found.kept} as they are, {found.moved} move, {found.again} end and may be bought again, "
         f"{found.closed} end for good"
-    ]
-    for what, (moves, ends) in (("holdout", found.holdout), ("gold", found.gold), ("oracle", found.oracle)):
+    )
+    for what, (moves, ends) in (("holdout", found.holdout), ("gold", found.gold)):
         said += [f"{what}: {moves} labels move, {ends} end"] if moves or ends else []
     return said + [f"names of {one}" for one in found.names]

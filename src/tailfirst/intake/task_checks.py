@@ -85,9 +85,7 @@ def content(ws: Workspace, items: pa.Table, where: str) -> Iterator[Problem]:
             yield Problem(where, "its bytes are not those recorded as sha256", (item,))
 
 
-def labels(
-    table: pa.Table, now: pa.Table, items: pa.Table, task: Task, where: str, role: str
-) -> Iterator[Problem]:
+def labels(table: pa.Table, now: pa.Table, items: pa.Table, task: Task, where: str, role: str) -> Iterator[Problem]:
     """Labels name items of the right role and, in `now`, classes of the task; holdout labels are complete.
 
     `now` is the table in the ontology of today, without labels whose class ended.

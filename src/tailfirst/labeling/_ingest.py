@@ -236,9 +236,7 @@ def portions(results: Iterable[T], size: int = PORTION) -> Iterator[list[T]]:
         yield some
 
 
-def _parse(
-    ctx: Context, delivery: DeliveryRow, tasks: Mapping[str, TaskRow], names: Names
-) -> ParsedResult | str:
+def _parse(ctx: Context, delivery: DeliveryRow, tasks: Mapping[str, TaskRow], names: Names) -> ParsedResult | str:
     """The parsed result, or why it cannot be used."""
     task = tasks.get(delivery.key or "")
     if task is None:

@@ -38,7 +38,6 @@ class Preview:
     closed: int  # labels that end, with items that stay out of the pool
     holdout: tuple[int, int]  # labels that move, that end
     gold: tuple[int, int]
-    oracle: tuple[int, int]
     names: tuple[str, ...]  # what classes are called, where that changes
 
 
@@ -69,7 +68,6 @@ def preview(ws: Workspace, path: Path) -> Preview:
         closed=n_closed,
         holdout=_touched(ws.holdout, schemas.LABELED, versions, after),
         gold=_touched(ws.gold, schemas.GOLD, versions, after),
-        oracle=_touched(ws.oracle, schemas.LABELED, versions, after),
         names=tuple(_names(versions.task, after.task)),
     )
 
@@ -93,11 +91,14 @@ def apply(ctx: Context, path: Path) -> str:
     number = 1 + max((int(one.name[:4]) for one in versions.applied), default=1)
     name = f"{number:04d}-{slug_of(path)}.yaml"
     old, given = ws.task.read_bytes(), path.read_bytes()
+    _tidy(ws, versions)
     write_bytes(ws.ontology / name, given)
     write_bytes(ws.ontology_before / name, old)
     save_task(after.task, ws.task)
     fold(ws)
-    return f"version {migration.to} is in force: {len(after.task.classes)} classes; migration kept as {ws.ontology / name}"
+    return (
+        f"version {migration.to} is in force: {len(after.task.classes)} classes; migration kept as {ws.ontology / name}"
+    )
 
 
 def revert(ctx: Context) -> str:
@@ -131,6 +132,14 @@ def _after(versions: Versions, migration: Migration, path: Path) -> Versions:
     return Versions((*versions.applied, Applied(slug_of(path), migration, versions.task)), task)
 
 
+def _tidy(ws: Workspace, versions: Versions) -> None:
+    """Take away what an apply left that was killed before it came into force."""
+    applied = {one.name for one in versions.applied}
+    for left in sorted(ws.ontology_before.glob("*.yaml")):
+        if left.stem not in applied:
+            left.unlink()
+
+
 def _is_done(versions: Versions, migration: Migration) -> bool:
     return bool(versions.applied) and versions.applied[-1].migration == migration
 
@@ -141,7 +150,7 @@ def _refuse_open(ctx: Context, what: str) -> None:
     if row is not None and row.state not in IDLE:
         raise OntologyError(
             f"round {row.round_no} is {row.state} under ontology version {ctx.task.ontology_version!r}: a migration is "
-            f"{what} between rounds; finish it (`tailfirst advance --all`) or end it (`tailfirst abort \"why\"`) first"
+            f'{what} between rounds; finish it (`tailfirst advance --all`) or end it (`tailfirst abort "why"`) first'
         )
 
 
@@ -149,11 +158,13 @@ def _refuse_used(ws: Workspace, last: Applied) -> None:
     """Labels under the newer version would have no version any more."""
     to = last.migration.to
     paths = [*([ws.seed_labels] if ws.seed_labels.exists() else []), *sealed_labels(ws)]
-    n = sum(row[VERSION] == to for path in paths for row in schemas.read(path, schemas.LABELS).to_pylist())
+    given = given_versions(ws.gold) if ws.gold.exists() else None
+    n = 0 if given is None else given.to_pylist().count(to)
+    n += sum(row[VERSION] == to for path in paths for row in schemas.read(path, schemas.LABELS).to_pylist())
     if n:
         raise OntologyError(
-            f"{n} label(s) were given under version {to!r}, so {last.name} cannot be reverted; write a migration from "
-            f"{to!r} that undoes it"
+            f"{n} label(s) or gold answers were given under version {to!r}, so {last.name} cannot be reverted; write a "
+            f"migration from {to!r} that undoes it"
         )
 
 

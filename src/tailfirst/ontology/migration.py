@@ -1,13 +1,13 @@
 """A migration: the steps from one version of the ontology to the next, as people write them in YAML.
 
-    from: "1"
-    to: "2"
-    steps:
-      - rename: {class: heron, to: grey_heron}
-      - merge: {classes: [bicycle, unicycle], into: cycle}
-      - split: {class: umbrella, into: [rain_umbrella, {id: parasol, definition: against the sun}]}
-      - retire: {class: kite}
-      - add: {class: stork, name: white stork, synonyms: [stork bird]}
+from: "1"
+to: "2"
+steps:
+  - rename: {class: heron, to: grey_heron}
+  - merge: {classes: [bicycle, unicycle], into: cycle}
+  - split: {class: umbrella, into: [rain_umbrella, {id: parasol, definition: against the sun}]}
+  - retire: {class: kite}
+  - add: {class: stork, name: white stork, synonyms: [stork bird]}
 """
 
 from pathlib import Path
