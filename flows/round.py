@@ -76,6 +76,9 @@ def _steps(ctx: Context, root: str, max_steps: int, log: Any, renew: Any) -> Ste
     last: Step | None = None
     for _ in range(max_steps):
         step = advance.upcoming(ctx)
+        if step.kind is StepKind.DONE and last is None and (sentence := advance.late_answers(ctx)):
+            log.info("%s", sentence)
+            step = advance.upcoming(ctx)
         if step.kind in advance.IDLE or (last is not None and advance.repeats(step, last) and not _rung(ctx)):
             return step
         for act in steps.acts(ctx, step):

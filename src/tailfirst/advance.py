@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from tailfirst import steps, tracking
 from tailfirst.context import Context, micros, worker_name
-from tailfirst.errors import LedgerError
+from tailfirst.errors import LedgerError, VendorError
 from tailfirst.holders import take, who
+from tailfirst.labeling.late import ENDED, collect_late_labels
 from tailfirst.rounds import Policy, RoundView, Step, StepKind, next_step
 
 LEASE_S = 900.0
@@ -83,6 +84,10 @@ def advance(ctx: Context, *, until_idle: bool = False, say: Callable[[str], None
     with holding(ctx) as renew:
         while True:
             step = upcoming(ctx)
+            if step.kind is StepKind.DONE and last is None and (sentence := late_answers(ctx)):
+                done.append(sentence)
+                say(sentence)
+                step = upcoming(ctx)
             if step.kind in IDLE or (last is not None and (not until_idle or repeats(step, last))):
                 return Outcome(tuple(done), step)
             for act in steps.acts(ctx, step):
@@ -91,6 +96,22 @@ def advance(ctx: Context, *, until_idle: bool = False, say: Callable[[str], None
                 say(sentence)
                 renew()
             last = step
+
+
+def late_answers(ctx: Context) -> str:
+    """What came late for a campaign that is over, in words; "" = nothing new.
+
+    A supplement round takes it in. A vendor that cannot be reached is asked again by the next tick.
+    """
+    row = ctx.ledger.rounds.current(ctx.campaign)
+    if row is None or row.state not in ENDED:
+        return ""
+    try:
+        said = collect_late_labels(ctx, every=False)
+    except VendorError as error:
+        return f"late answers could not be asked for: {error}"
+    newest = ctx.ledger.rounds.current(ctx.campaign)
+    return "" if newest is None or newest.round_no == row.round_no else said
 
 
 def repeats(step: Step, last: Step) -> bool:

@@ -10,6 +10,7 @@ from tailfirst.alarms import reminder
 from tailfirst.context import Context, micros
 from tailfirst.contracts import Interval
 from tailfirst.labeling.fold import sealed_folders
+from tailfirst.ledger.outages import CallCount
 from tailfirst.ledger.records import ApprovalRow, InboxStatus, MissRate, MoneyStatus, RoundRow
 from tailfirst.report import quality
 from tailfirst.report.history import State, history
@@ -42,6 +43,7 @@ class Standing:
     inbox: InboxStatus
     misses: MissRate | None  # what webhooks announced in 24 hours; None = the vendor sends none
     to_do: str = ""  # what somebody must do by hand at the vendor, and where
+    calls: tuple[CallCount, ...] = ()  # how calls of the vendor went, by operation and outcome
     doubts: tuple[str, ...] = ()  # about the answers of the newest sealed round, a sentence each
 
     @property
@@ -77,6 +79,7 @@ def standing(ctx: Context) -> Standing:
         inbox=ctx.ledger.inbox.status(ctx.campaign),
         misses=misses(ctx),
         to_do=_to_do(ctx, row),
+        calls=tuple(ctx.ledger.outages.calls(ctx.campaign)),
     )
 
 
@@ -145,6 +148,7 @@ def as_data(found: Standing) -> dict[str, Any]:
             "repeats": found.inbox.repeats,
             "miss_rate": found.misses.rate if found.misses else None,
         },
+        "vendor_calls": [asdict(one) | {"last_at": one.last_at.isoformat()} for one in found.calls],
         "sealed_rounds": found.sealed_rounds,
         "money": {
             "currency": found.money.currency,

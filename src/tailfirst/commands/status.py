@@ -54,6 +54,8 @@ def show(found: "Standing") -> None:
             table.add_row("webhooks", name, str(number))
         rate = "no results yet" if found.misses.rate is None else f"{found.misses.rate:.0%} of {found.misses.found}"
         table.add_row("webhooks", "missed in 24 h", rate)
+    for one in found.calls:
+        table.add_row(f"calls of {one.vendor}", f"{one.operation} {one.outcome.lower()}", str(one.n))
     table.add_row("labels", "may train", str(found.n_labels))
     for name, value in found.values.items():
         table.add_row(f"{found.chosen}", name.replace("_", " "), measured(value))

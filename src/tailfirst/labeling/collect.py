@@ -52,18 +52,14 @@ def collect(ctx: Context) -> str:
 def collect_late(ctx: Context, before: int, *, every: bool = False) -> int:
     """Poll orders of sealed rounds that may still bring something: the newest, those with open tasks, or every one."""
     new = 0
+    awaited = ctx.ledger.deliveries.awaited(ctx.campaign, MAY_COME_LATE)
     for row in ctx.ledger.rounds.all(ctx.campaign):
-        wanted = every or row.round_no == before - 1 or _may_come_late(ctx, row)
+        wanted = every or row.round_no == before - 1 or row.round_no in awaited
         if row.round_no < before and row.state in SEALED and wanted:
             new += pull(ctx, row)
             read(ctx, row, gated=False)
             account(ctx, row)
     return new
-
-
-def _may_come_late(ctx: Context, row: RoundRow) -> bool:
-    waiting = {t.key for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no, MAY_COME_LATE) if t.vendor_task_id}
-    return bool(waiting - {d.key for d in ctx.ledger.deliveries.raw(ctx.campaign, row.round_no)})
 
 
 def _progress(ctx: Context) -> Progress:

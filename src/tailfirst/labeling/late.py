@@ -19,8 +19,12 @@ from tailfirst.labeling.plan import snapshot
 ENDED = ("REPORTED", "ABORTED")
 
 
-def collect_late_labels(ctx: Context) -> str:
+def collect_late_labels(ctx: Context, *, every: bool = True) -> str:
     """Poll the orders of all sealed rounds; open a supplement round when anything came that no export holds.
+
+    Args:
+        ctx: The workspace.
+        every: False polls only the newest order and those with tasks that may still be answered.
 
     Raises:
         UserError: There is no round yet.
@@ -29,7 +33,7 @@ def collect_late_labels(ctx: Context) -> str:
     row = current(ctx)
     if row.state not in ENDED:
         return f"round {row.round_no} is {row.state}: what comes late goes into its export, nothing else is to be done"
-    collect_late(ctx, row.round_no + 1, every=True)
+    collect_late(ctx, row.round_no + 1, every=every)
     number = row.round_no + 1
     found = harvest(ctx, replace(row, round_no=number))
     if not found.deliveries:

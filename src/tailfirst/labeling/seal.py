@@ -23,7 +23,7 @@ from tailfirst.labeling._resubmit import after_skip
 from tailfirst.labeling._round import current, idle, refresh
 from tailfirst.labeling._swapped import stop_if_swapped
 from tailfirst.labeling.fold import fold
-from tailfirst.ledger.records import LeaseRow, RoundRow
+from tailfirst.ledger.records import LeaseRow, RoundRow, TaskRow
 from tailfirst.port import SubmissionKey, TaskRef
 from tailfirst.quality.skips import UNSURE
 
@@ -120,7 +120,7 @@ def _settle_states(ctx: Context, row: RoundRow, found: Harvest) -> None:
     states = {t.key: t.state for number in sorted(rounds) for t in ctx.ledger.tasks.list(ctx.campaign, number)}
     for decision in found.decisions:
         for task in decision.tasks:
-            for move in endings(decision, states[task.key]):
+            for move in endings(decision, task, states[task.key]):
                 ends[move].append(task.key)
     for (old, new, reason), keys in sorted(ends.items(), key=lambda pair: ORDER.index(pair[0][1])):
         _move(ctx, keys, old, new, reason)
@@ -134,14 +134,14 @@ def _settle_states(ctx: Context, row: RoundRow, found: Harvest) -> None:
     _supersede(ctx, row, found)
 
 
-def endings(decision: Decision, state: str) -> list[tuple[str, str, str]]:
-    """The moves (from, to, why) that end an answered task, in order; none for a task that has ended before."""
+def endings(decision: Decision, task: TaskRow, state: str) -> list[tuple[str, str, str]]:
+    """The moves (from, to, why) that end one task of an answered item, in order; none if it has ended before."""
     verdict, gold = decision.verdict, decision.task.purpose == "GOLD"
     if state == "SKIPPED_BY_ANNOTATOR":
         if verdict.kind == "UNRESOLVED":
             return [(state, "RESUBMIT", "others answered, and do not agree: the item can be asked again")]
         expert = verdict.reason == UNSURE and not gold
-        return [(state, "EXPERT_QUEUE" if expert else after_skip(decision.task, verdict.reason), verdict.reason)]
+        return [(state, "EXPERT_QUEUE" if expert else after_skip(task, verdict.reason), verdict.reason)]
     if state not in {"VALIDATED", "REJECTED"}:
         return []
     if decision.reworked:

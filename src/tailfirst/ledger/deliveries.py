@@ -1,6 +1,6 @@
 """Deliveries: raw bytes first, then what a parser reads in them; a replay forgets and reads again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +60,15 @@ class Deliveries:
         chosen = select(Delivery.key).where(Delivery.campaign == campaign, Delivery.round_no == round_no)
         with self._database.read() as connection:
             return {key for key in connection.scalars(chosen) if key is not None}
+
+    def awaited(self, campaign: str, states: Iterable[str]) -> set[int]:
+        """Rounds with a task in one of `states` that the vendor has and nobody answered; one query, no rows loaded."""
+        has_answer = exists().where(Delivery.key == Task.key)
+        chosen = select(Task.round_no).where(
+            Task.campaign == campaign, Task.state.in_(tuple(states)), Task.vendor_task_id.is_not(None), ~has_answer
+        )
+        with self._database.read() as connection:
+            return set(connection.scalars(chosen.distinct()))
 
     def unparsed(self, campaign: str, round_no: int) -> list[DeliveryRow]:
         """What waits to be parsed: neither parsed nor quarantined, and its task is known to be at the vendor."""

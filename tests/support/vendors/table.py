@@ -112,6 +112,7 @@ def markdown(found: Found) -> str:
         "Written by `make conformance`. The rows are those of the failure table of the labeling-vendor port, each one",
         "test in `tests/contract/vendors/`. *pass*: the fault is armed, adapter and core do what the row asks. *n/a*:",
         "this vendor cannot have the fault, for the reason below; the test then shows that the core copes without it.",
+        "*-*: left to the adapter's other variants, from which this one differs only in bytes or in keys.",
         "",
         f"| {' | '.join(head)} |",
         f"|{'---|' * len(head)}",
@@ -123,4 +124,7 @@ def markdown(found: Found) -> str:
 
 
 def _missing(found: Found) -> list[tuple[int, str]]:
-    return [(n, column) for n in ROWS for column in found.columns if (n, column) not in found.cells]
+    """Rows for which an adapter has no cell at all; a variant may leave rows to the adapter's other variants."""
+    there = {(number, column.partition("/")[0]) for number, column in found.cells}
+    adapters = sorted({column.partition("/")[0] for column in found.columns})
+    return [(number, name) for number in ROWS for name in adapters if (number, name) not in there]

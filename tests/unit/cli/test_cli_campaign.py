@@ -62,6 +62,8 @@ def test_a_campaign_by_hand(campaign, capsys):
     assert found["money"]["spent_micros"] == found["money"]["cap_micros"] - found["money"]["left_micros"] == 640_000
     assert found["n_labels"] == 12  # 5 + 7, the audit does not train
     assert found["measured_after"] == 2
+    made = {one["operation"]: one["n"] for one in found["vendor_calls"] if one["outcome"] == "OK"}
+    assert made["open_batch"] >= 2  # one order a round
     assert set(found["metrics"]) >= {"accuracy", "balanced_accuracy", "tail_accuracy"}
     text = run(ws, capsys, "status")
     assert "round 2 is REPORTED, 2 sealed" in text

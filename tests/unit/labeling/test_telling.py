@@ -1,5 +1,7 @@
 """Each alarm is told once, and again where the teller died before it was noted."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tailfirst.telling import misses, tell
@@ -48,6 +50,7 @@ def test_the_status_shows_the_sla_and_the_inbox(capsys):
     from tailfirst.commands.status import show
     from tailfirst.contracts import Interval
     from tailfirst.ledger import InboxStatus, MissRate
+    from tailfirst.ledger.outages import CallCount
     from tailfirst.ledger.records import MoneyStatus
     from tailfirst.rounds import Step, StepKind
     from tailfirst.status import Standing, as_data
@@ -58,10 +61,16 @@ def test_the_status_shows_the_sla_and_the_inbox(capsys):
         campaign="tiny", round_no=1, state="OPEN", step=step, pause_reason=None, kill_switch=False, counts={},
         sla_at=None, sealed_rounds=0, money=cash, n_labels=0, chosen=None, values=dict[str, Interval](),
         measured_after=0, sla_reminder="round 1: 50 % of the time is over", inbox=InboxStatus(3, 2, 1),
-        misses=MissRate(8, 2),
+        misses=MissRate(8, 2), month_left=None, approval=None,
     )  # fmt: skip
     assert as_data(found)["webhooks"] == {"waiting": 3, "parked": 2, "repeats": 1, "miss_rate": 0.25}
     assert as_data(replace(found, misses=None))["webhooks"]["miss_rate"] is None
+    throttled = replace(
+        found, calls=(CallCount("rest", "fetch", "THROTTLED", 7, 0.5, datetime(2026, 3, 1, tzinfo=UTC)),)
+    )
+    assert as_data(throttled)["vendor_calls"][0]["n"] == 7
+    show(throttled)
+    assert "fetch throttled" in capsys.readouterr().out
     show(found)
     shown = capsys.readouterr().out
     assert "50 % of the time is over" in shown

@@ -177,6 +177,24 @@ def test_a_late_label_comes_back(ledger: Ledger) -> None:
     assert ledger.rounds.get("c", 1).state == "REPORTED"
 
 
+def test_rounds_that_still_wait_for_answers(ledger: Ledger) -> None:
+    """Awaited: in one of the states, known to the vendor, and without any delivery."""
+    (a, b) = submitted(ledger, 2)
+    finish(ledger)
+    submitted(ledger, 1, round_no=2)
+    submitted(ledger, 1, campaign="d")
+    finish(ledger, round_no=2)
+    opened(ledger, 1, round_no=3)  # planned, the vendor does not know it
+    ledger.tasks.move(b, "SUBMITTED", "EXPIRED", AT, "collect")
+    assert ledger.deliveries.awaited("c", ("SUBMITTED", "EXPIRED", "PLANNED", "SELECTED")) == {1, 2}
+    assert ledger.deliveries.awaited("c", ("EXPIRED",)) == {1}
+    ledger.deliveries.store_raw("c", 1, raw(b))
+    assert ledger.deliveries.awaited("c", ("EXPIRED", "RETURNED")) == set()
+    assert ledger.deliveries.awaited("c", ("SUBMITTED",)) == {1, 2}
+    ledger.deliveries.store_raw("c", 1, raw(a))
+    assert ledger.deliveries.awaited("c", ("SUBMITTED",)) == {2}
+
+
 def test_a_parsed_result_for_another_task_is_refused(ledger: Ledger) -> None:
     a, b = submitted(ledger, 2)
     ledger.deliveries.store_raw("c", 1, raw(a))
