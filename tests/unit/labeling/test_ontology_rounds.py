@@ -16,8 +16,9 @@ from tailfirst.labeling import gold as naming
 from tailfirst.labeling.fold import fold, newest
 from tailfirst.ontology import acts
 from tailfirst.ontology.fallen import closed
-from tailfirst.ontology.tables import read_known
+from tailfirst.ontology.tables import common, read_known
 from tailfirst.ontology.versions import Versions
+from tailfirst.quality.batch import not_new
 from tailfirst.quality.gold import read_gold
 from tailfirst.quality.history import History
 from tailfirst.task import load_task
@@ -127,6 +128,7 @@ def test_items_of_a_retired_class_and_audits_of_a_split_one_stay_out(world: Any,
     revert(world)
     apply(world, write(world, RETIRE))
     assert closed(newest(world.ws), Versions.of(world.ws)) == {audit, train}
+    assert not_new(world.ws) == {audit, train}
 
 
 def test_preview_counts_and_changes_nothing(world: Any, runner: Any) -> None:
@@ -277,3 +279,18 @@ def test_a_class_id_changed_by_hand_is_refused(world: Any) -> None:
     with pytest.raises(OntologyError, match=r"lacks class.*grey_heron that migration 0002-change left"):
         fold(world.ws)
     assert load_task(world.ws.task).resolve("gray heron") == "gray_heron"
+
+
+def test_a_champion_of_older_classes_is_judged_in_those_of_today(world: Any) -> None:
+    """Four items under version 1, three of them comparable: right, right after the merge, wrong."""
+    apply(world, write(world, MERGE, {"add": {"class": "kite"}}))
+    old = [("a", "heron", "heron"), ("b", "bicycle", "umbrella"), ("c", "umbrella", "heron"), ("d", "heron", "heron")]
+    new = [("a", "heron", "heron"), ("b", "thing", "thing"), ("c", "thing", "thing"), ("d", "kite", "kite")]
+    paths = world.root / "old.parquet", world.root / "new.parquet"
+    for path, rows in zip(paths, (old, new), strict=True):
+        named = [dict(zip(("item_id", "class_id", "predicted"), r, strict=True)) | {"probability": 0.5} for r in rows]
+        write_parquet(path, pa.Table.from_pylist(named, schema=schemas.HOLDOUT_PREDICTIONS))
+    champion, challenger = common(*paths, Versions.of(world.ws))
+    assert champion["class_id"].to_pylist() == challenger["class_id"].to_pylist() == ["heron", "thing", "thing"]
+    assert champion["predicted"].to_pylist() == ["heron", "thing", "heron"]
+    assert common(*paths, None)[0].num_rows == 4
