@@ -23,6 +23,7 @@ from tailfirst.errors import TailfirstError, Unavailable, UserError
 from tailfirst.evaluation import summary
 from tailfirst.evaluation.intervals import over_seeds
 from tailfirst.labels import caption_counts, class_rows, known_rows, read_labels, training_labels
+from tailfirst.ontology.tables import read_known
 from tailfirst.paths import Workspace
 from tailfirst.simulation import Curve, Point, World, random_control, simulate
 from tailfirst.source import Behind
@@ -44,7 +45,7 @@ def control(ws: Workspace, params: Params, candidate: str | None, settings: Sett
     Raises:
         TaskFolderError: Files of the workspace are missing or do not fit.
     """
-    answers = schemas.read(ws.oracle, schemas.LABELED) if ws.oracle.exists() else schemas.LABELED.empty_table()
+    answers = read_known(ws, ws.oracle, schemas.LABELED) if ws.oracle.exists() else schemas.LABELED.empty_table()
     rounds = pool.sealed_rounds(ws.rounds)
     missing = (
         "this task has no oracle (data/oracle.parquet has no rows)" if not len(answers)
@@ -76,7 +77,7 @@ def load_world(
         Unavailable: No oracle.
         TaskFolderError: Files of the workspace are missing or do not fit.
     """
-    oracle = schemas.read(ws.oracle, schemas.LABELED) if answers is None else answers
+    oracle = read_known(ws, ws.oracle, schemas.LABELED) if answers is None else answers
     if not len(oracle):
         raise Unavailable(f"a backtest needs known answers and {ws.oracle} has no rows")
     found, classes = load_embeddings(ws), load_task(ws.task).class_ids
@@ -84,7 +85,7 @@ def load_world(
     seeds = labels.filter(pc.equal(labels["purpose"], "SEED"))
     table, rows = known_rows(oracle.sort_by("item_id"), found.item_ids)
     ours = found.is_pool[rows] & ~np.isin(found.item_ids[rows], np.array(seeds["item_id"].to_pylist(), np.str_))
-    held, held_rows = summary.holdout_rows(found.item_ids, found.is_pool, schemas.read(ws.holdout, schemas.LABELED))
+    held, held_rows = summary.holdout_rows(found.item_ids, found.is_pool, read_known(ws, ws.holdout, schemas.LABELED))
     behind = Behind(ws, params, settings or Settings(), found)
     captions, truth = caption_counts(ws, classes), summary.truth_rows(held, classes)
     return World(

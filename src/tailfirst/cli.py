@@ -20,6 +20,7 @@ from tailfirst.commands.gold import gold
 from tailfirst.commands.late import collect_late
 from tailfirst.commands.lineage import lineage
 from tailfirst.commands.money import money
+from tailfirst.commands.ontology import app as ontology
 from tailfirst.commands.plan import plan
 from tailfirst.commands.reconcile import reconcile
 from tailfirst.commands.report import report
@@ -85,6 +86,7 @@ for _function, _panel in (
     (backup, "act"),
 ):
     app.command(rich_help_panel=PANELS[_panel])(_function)
+app.add_typer(ontology, rich_help_panel=PANELS["act"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

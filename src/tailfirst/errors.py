@@ -4,6 +4,7 @@ TailfirstError
 ├── UserError                 bad input: the command ends with exit code 2 and has changed nothing
 │   ├── ConfigError           params.yaml, settings, an unknown plugin
 │   ├── TaskFolderError       task.yaml, items.parquet, images, labels
+│   │   └── OntologyError     a migration is wrong or does not fit the classes
 │   ├── Unavailable           what was asked needs something this task lacks (prototypes, an oracle, ...)
 │   └── PoolExhausted         fewer eligible items than the budget
 ├── StaleArtifact             a file's bytes differ from the recorded sha256
@@ -45,6 +46,10 @@ class ConfigError(UserError):
 
 class TaskFolderError(UserError):
     """The task folder (data/) is missing something or holds something unusable."""
+
+
+class OntologyError(TaskFolderError):
+    """A migration of the ontology cannot be read, or does not fit the classes there are."""
 
 
 class Unavailable(UserError):

@@ -31,6 +31,16 @@ class Workspace:
         return self.data / "task.yaml"
 
     @property
+    def ontology(self) -> Path:
+        """The migrations of the ontology, NNNN-<slug>.yaml; absent until one was applied."""
+        return self.data / "ontology"
+
+    @property
+    def ontology_before(self) -> Path:
+        """The bytes of task.yaml before each migration, under the migration's name."""
+        return self.ontology / "before"
+
+    @property
     def items(self) -> Path:
         """One row per item: pool and holdout."""
         return self.data / "items.parquet"

@@ -34,6 +34,7 @@ ENCODING = ("vectors.py", "embedding", "encoders", "retrieval", "takedowns.py", 
 OWN_VECTORS = ("data/prototypes.npy", "data/vectors.npy")  # where the user brought them (encoder `precomputed`)
 GOLD = "data/gold.parquet"
 TAKEN_DOWN = "data/takedowns.parquet"
+ONTOLOGY = "data/ontology"
 BEHIND = (  # what stands behind the vectors of a training set (source.py)
     "data/task.yaml", "data/items.parquet", "data/open", "work/retrieved.parquet", "work/class_counts.parquet",
 )  # fmt: skip
@@ -132,9 +133,10 @@ STAGES: tuple[Stage, ...] = (
         ),
         params=("evaluation", "campaign"),
         outs=(f"{CANDIDATE}/metrics.json", f"{CANDIDATE}/holdout.parquet"),
-        code=(*SHARED, *VECTORS, "task.py", "labels.py", "stages.py", "evaluation", "adaptation"),
+        code=(*SHARED, *VECTORS, "task.py", "labels.py", "stages.py", "evaluation", "adaptation", "ontology"),
         after=("retrieve", "embed", "adapt", "predict"),
         per_candidate=True,
+        maybe=(ONTOLOGY,),
     ),
     Stage(
         "choose",
@@ -156,10 +158,10 @@ STAGES: tuple[Stage, ...] = (
         outs=("work/batch.parquet", "work/acquisition.json"),
         code=(
             *SHARED, *TASK, *VECTORS, "labels.py", "pool.py", "stages.py", "acquisition", "adaptation", "encoders",
-            "embedding/_progress.py", "quality",
+            "embedding/_progress.py", "quality", "ontology", "labeling/fold.py", "takedowns.py",
         ),
         after=("retrieve", "embed", "adapt", "predict", "evaluate", "choose"),
-        maybe=(GOLD,),
+        maybe=(GOLD, ONTOLOGY, "data/seed_labels.parquet", TAKEN_DOWN),
         maybe_params=("quality",),
     ),
     Stage(
@@ -173,10 +175,10 @@ STAGES: tuple[Stage, ...] = (
         outs=("work/control.json",),
         code=(
             *SHARED, *TASK, *ENCODING, "source.py", "media.py", "labels.py", "pool.py", "stages.py", "backtest.py",
-            "simulation.py", "acquisition", "adaptation", "evaluation",
+            "simulation.py", "acquisition", "adaptation", "evaluation", "ontology",
         ),
         after=("retrieve", "embed", "choose"),
-        maybe=OWN_VECTORS,
+        maybe=(*OWN_VECTORS, ONTOLOGY),
     ),
     Stage(
         "report",

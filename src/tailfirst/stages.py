@@ -28,6 +28,7 @@ from tailfirst.evaluation import choice as choosing
 from tailfirst.evaluation import summary
 from tailfirst.items import load_items
 from tailfirst.labels import caption_counts, read_labels
+from tailfirst.ontology.tables import given_under, read_known
 from tailfirst.paths import Workspace
 from tailfirst.quality import batch as repeated
 from tailfirst.source import Behind
@@ -107,8 +108,9 @@ def evaluate(ws: Workspace, params: Params, candidate: str) -> Artifact:
         TaskFolderError: Holdout labels of pool items, or unknown classes.
         StaleArtifact: The predictions do not fit the embeddings.
     """
-    found, classes, card = load_embeddings(ws), load_task(ws.task).class_ids, _card(ws, candidate)
-    table, rows = summary.holdout_rows(found.item_ids, found.is_pool, schemas.read(ws.holdout, schemas.LABELED))
+    found, task, card = load_embeddings(ws), load_task(ws.task), _card(ws, candidate)
+    classes = task.class_ids
+    table, rows = summary.holdout_rows(found.item_ids, found.is_pool, read_known(ws, ws.holdout, schemas.LABELED))
     n_labels, n_retrieved = card["n_labels"], card["n_retrieved"]
     why = card["why"] if not card["available"] else None if len(rows) else "data/holdout.parquet labels no item"
     if why is not None:
@@ -122,7 +124,9 @@ def evaluate(ws: Workspace, params: Params, candidate: str) -> Artifact:
     beside = None if plain is None else summary.answers(ids, truth, plain.probs(found.items[rows]), tail)
     measured = summary.metrics(own, beside, classes, params.evaluation, params.campaign.seed)
     known = {"candidate": candidate, "available": True, "why": None, "n_labels": n_labels, "n_retrieved": n_retrieved}
-    artifacts.write_parquet(ws.holdout_predictions(candidate), summary.predictions_table(own, classes))
+    artifacts.write_parquet(
+        ws.holdout_predictions(candidate), given_under(summary.predictions_table(own, classes), task)
+    )
     return artifacts.write_json(ws.metrics(candidate), {**known, "tail_definition": said, **measured})
 
 

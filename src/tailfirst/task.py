@@ -102,6 +102,10 @@ class Task:
         """
         return name if name in self._rows else self._names.get(fold(name))
 
+    def is_doubtful(self, name: str) -> bool:
+        """Whether more than one class claims a name, so that `resolve` knows none."""
+        return self._names.get(fold(name), "") is None
+
     def prompts(self, names: Iterable[str]) -> tuple[str, ...]:
         """Every template filled with every name, name by name."""
         return tuple(fill(template, name) for name in names for template in self.templates)
@@ -138,7 +142,7 @@ def save_task(task: Task, path: Path) -> artifacts.Artifact:
     return artifacts.write_bytes(path, text.encode())
 
 
-class _ClassEntry(BaseModel):
+class ClassEntry(BaseModel):
     """A class as people write it in task.yaml: a mapping, or only its id."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
@@ -147,6 +151,15 @@ class _ClassEntry(BaseModel):
     name: str | None = None
     synonyms: tuple[str, ...] = ()
     definition: str = ""
+
+    def definite(self) -> ClassDef:
+        """The class, with a name made of its id where none is given."""
+        return ClassDef(self.id, self.name or readable(self.id), self.synonyms, self.definition)
+
+
+def entry_of(value: object) -> object:
+    """The long form of a class that may be given by its id alone."""
+    return {"id": value} if isinstance(value, str | int | float) else value
 
 
 class _TaskFile(BaseModel):
@@ -158,18 +171,18 @@ class _TaskFile(BaseModel):
     modality: Modality
     ontology_version: str = "1"
     templates: tuple[str, ...] | None = Field(None, min_length=1)
-    classes: tuple[_ClassEntry, ...]
+    classes: tuple[ClassEntry, ...]
 
     @field_validator("classes", mode="before")
     @classmethod
     def _short_form(cls, value: object) -> object:
         if not isinstance(value, list):
             return value
-        return [{"id": entry} if isinstance(entry, str | int | float) else entry for entry in value]
+        return [entry_of(entry) for entry in value]
 
     def task(self) -> Task:
         """The checked task."""
-        classes = tuple(ClassDef(c.id, c.name or readable(c.id), c.synonyms, c.definition) for c in self.classes)
+        classes = tuple(c.definite() for c in self.classes)
         templates = self.templates or DEFAULT_TEMPLATES[self.modality]
         return Task(self.name, self.modality, self.ontology_version, classes, templates)
 

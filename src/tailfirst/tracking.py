@@ -13,6 +13,7 @@ from tailfirst.context import Context
 from tailfirst.errors import LedgerError
 from tailfirst.evaluation.gate import Decision, decide_files
 from tailfirst.ledger.records import RoundRow
+from tailfirst.ontology.versions import Versions
 from tailfirst.paths import Workspace
 from tailfirst.plugins import load
 from tailfirst.trackers import CandidateReport, EncoderReport, RoundReport, Tracker
@@ -66,7 +67,11 @@ def decide(ctx: Context) -> tuple[str, Decision]:
     if report.chosen is None:
         return f"logged {link}", Decision(promote=False, why="no candidate is available yet", differences={})
     gate = partial(
-        decide_files, evaluation=ctx.params.evaluation, choice=ctx.params.choice, seed=ctx.params.campaign.seed
+        decide_files,
+        evaluation=ctx.params.evaluation,
+        choice=ctx.params.choice,
+        seed=ctx.params.campaign.seed,
+        versions=Versions.if_any(ctx.ws),
     )
     return f"logged {link}", to.promote(report, gate)
 

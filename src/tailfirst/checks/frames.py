@@ -12,12 +12,14 @@ import pyarrow.parquet as pq
 
 from tailfirst import schemas
 from tailfirst.errors import TaskFolderError
+from tailfirst.ontology.tables import read_known
 from tailfirst.paths import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
 
 BLOCK_ROWS = 65_536
+ENDED = "\n"  # no class id: it cannot be printed
 CLOCK_SKEW = timedelta(minutes=5)  # a vendor's clock may run ahead of ours
 
 
@@ -30,16 +32,26 @@ def items(ws: Workspace, class_ids: Collection[str]) -> pa.Table:
     # A vector may stand beside the image or text that it was made of; alone it is the item.
     alone = pc.and_(pc.equal(places, 0), pc.is_valid(table["vector_row"]))
     places = pc.add(places, pc.cast(alone, pa.int64()))
-    answers = schemas.read(ws.holdout, schemas.LABELED) if ws.holdout.exists() else schemas.LABELED.empty_table()
+    answers = _holdout(ws)
     row = pc.index_in(table["item_id"], value_set=answers["item_id"].combine_chunks())
     given = answers["class_id"].combine_chunks().take(row.combine_chunks())
-    known = pc.is_in(given, value_set=pa.array(list(class_ids), pa.string()))
+    known = pc.is_in(given, value_set=pa.array([*class_ids, ENDED], pa.string()))
     answer = pc.if_else(pc.is_null(given), "unlabeled", pc.if_else(known, "labeled", "outside the ontology"))
     answer = pc.if_else(pc.equal(table["role"], "pool"), "pool", answer)
     table = table.append_column(
         "id_of_bytes", pc.equal(table["item_id"], pc.utf8_slice_codeunits(table["sha256"], 0, 20))
     )
     return table.append_column("places", places).append_column("answer", answer).drop_columns(["text"])
+
+
+def _holdout(ws: Workspace) -> pa.Table:
+    """Holdout answers in the classes of today; an ended class stands as ENDED, its item has an answer all the same."""
+    if not ws.holdout.exists():
+        return schemas.LABELED.empty_table()
+    given, now = schemas.read(ws.holdout, schemas.LABELED), read_known(ws, ws.holdout, schemas.LABELED)
+    gone = given.filter(pc.invert(pc.is_in(given["item_id"], value_set=now["item_id"].combine_chunks())))
+    ended = pa.table({"item_id": gone["item_id"], "class_id": pa.array([ENDED] * len(gone), pa.string())})
+    return pa.concat_tables([now, ended.cast(schemas.LABELED)])
 
 
 def retrieved(ws: Workspace) -> pa.Table:

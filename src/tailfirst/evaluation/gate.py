@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tailfirst import schemas
 from tailfirst.config import Choice, Evaluation
 from tailfirst.contracts import Floats, Interval
 from tailfirst.errors import UserError
 from tailfirst.evaluation.intervals import interval, resampled, values
 from tailfirst.evaluation.metrics import NAMES, Answers, Scores
+from tailfirst.ontology.tables import common
+from tailfirst.ontology.versions import Versions
 
 STREAM = 4  # of random numbers, see evaluation.summary
 
@@ -33,19 +34,24 @@ class Decision:
 
 
 def decide_files(
-    champion: Path | None, challenger: Path, *, evaluation: Evaluation, choice: Choice, seed: int
+    champion: Path | None,
+    challenger: Path,
+    *,
+    evaluation: Evaluation,
+    choice: Choice,
+    seed: int,
+    versions: Versions | None = None,
 ) -> Decision:
     """The decision from two files of holdout predictions (`schemas.HOLDOUT_PREDICTIONS`); no champion: promoted.
+
+    `versions`: of the ontology, where it changed; a champion of an older one is judged in the classes of today.
 
     Raises:
         UserError: The files speak of different items or truths.
     """
     if champion is None:
         return Decision(promote=True, why="there is no champion yet", differences={})
-    old, new = (
-        schemas.read(champion, schemas.HOLDOUT_PREDICTIONS),
-        schemas.read(challenger, schemas.HOLDOUT_PREDICTIONS),
-    )
+    old, new = common(champion, challenger, versions)
     notes = (pq.read_schema(challenger).metadata or {}).get(b"tail_classes", b"[]")
     return decide(*paired(old, new, tuple(json.loads(notes))), evaluation=evaluation, choice=choice, seed=seed)
 

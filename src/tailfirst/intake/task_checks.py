@@ -85,14 +85,17 @@ def content(ws: Workspace, items: pa.Table, where: str) -> Iterator[Problem]:
             yield Problem(where, "its bytes are not those recorded as sha256", (item,))
 
 
-def labels(table: pa.Table, items: pa.Table, task: Task, where: str, role: str) -> Iterator[Problem]:
-    """Labels name items of the right role and classes of the task; holdout labels are complete."""
+def labels(table: pa.Table, now: pa.Table, items: pa.Table, task: Task, where: str, role: str) -> Iterator[Problem]:
+    """Labels name items of the right role and, in `now`, classes of the task; holdout labels are complete.
+
+    `now` is the table in the ontology of today, without labels whose class ended.
+    """
     ids = table["item_id"]
     ours = items["item_id"].filter(pc.equal(items["role"], role))
     known = pc.is_in(ids, value_set=ours.combine_chunks())
     yield from _where(where, f"no such item with the role {role}", ids, pc.invert(known))
-    classes = pc.is_in(table["class_id"], value_set=pa.array(task.class_ids))
-    unknown = pc.unique(table["class_id"].filter(pc.invert(classes)))
+    classes = pc.is_in(now["class_id"], value_set=pa.array(task.class_ids))
+    unknown = pc.unique(now["class_id"].filter(pc.invert(classes)))
     if len(unknown):
         yield Problem(where, f"class(es) not in task.yaml: {', '.join(map(str, _first(unknown)))}")
     if role == "holdout":

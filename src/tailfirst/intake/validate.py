@@ -10,6 +10,7 @@ from tailfirst import schemas
 from tailfirst.errors import TailfirstError, TaskFolderError
 from tailfirst.intake import task_checks
 from tailfirst.intake.task_checks import Problem
+from tailfirst.ontology.tables import read_known
 from tailfirst.paths import Workspace
 from tailfirst.task import Task, load_task
 
@@ -67,7 +68,8 @@ def _labels(found: list[Problem], ws: Workspace, items: pa.Table | None, task: T
         where = f"data/{path.name}"
         table = _attempt(found, where, lambda path=path, schema=schema: schemas.read(path, schema))  # type: ignore[misc]
         if table is not None and items is not None and task is not None:
-            _collect(found, where, lambda: task_checks.labels(table, items, task, where, role))  # noqa: B023 (called at once)
+            now = _attempt(found, where, lambda path=path, schema=schema: read_known(ws, path, schema))  # type: ignore[misc]
+            _collect(found, where, lambda: task_checks.labels(table, now or table, items, task, where, role))  # noqa: B023 (called at once)
 
 
 def _sample(items: pa.Table, n: int, seed: int) -> pa.Table:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tailfirst.context import Context
 from tailfirst.contracts import Floats
+from tailfirst.labeling._versions import Translation, has_ended
 from tailfirst.labeling.fold import sealed_folders
 from tailfirst.ledger.records import AnnotationRow, RoundRow, TaskRow
 from tailfirst.quality.consensus import newest
@@ -88,7 +89,7 @@ def gather(ctx: Context, row: RoundRow, subjects: Iterable[TaskRow]) -> Evidence
     if quality.consensus != "majority" or quality.gold_share or quality.drop_spam or any(map(_asked_before, subjects)):
         earlier = ctx.ledger.rounds.all(ctx.campaign)
         rounds |= {r.round_no for r in earlier if r.round_no < row.round_no and r.sealed_sha256}
-    given = [one for number in sorted(rounds) for one in _of_round(ctx, number)]
+    given = _live([one for number in sorted(rounds) for one in _of_round(ctx, number)])
     return Evidence(
         given=tuple(given),
         gold=read_gold(ctx.ws),
@@ -110,7 +111,16 @@ def _asked_before(task: TaskRow) -> bool:
     return task.attempt > 1 or task.purpose not in {TRAIN, AUDIT} or task.parent_key is not None
 
 
+def _live(given: Sequence[Given]) -> list[Given]:
+    """Without answers in classes that ended, where the item has others: it was asked again after the change."""
+    others = {one.task.item_id for one in given if not has_ended(one.answer)}
+    return [one for one in given if not has_ended(one.answer) or one.task.item_id not in others]
+
+
 def _of_round(ctx: Context, round_no: int) -> list[Given]:
     tasks = {task.key: task for task in ctx.ledger.tasks.list(ctx.campaign, round_no)}
     found = ctx.ledger.deliveries.annotations(ctx.campaign, round_no)
+    known = {row.round_no: row for row in ctx.ledger.rounds.all(ctx.campaign)}
+    words = Translation.of(ctx, known[round_no]) if round_no in known else None  # not yet opened: of today
+    found = found if words is None else words.answers(found)
     return [Given(tasks[one.key], one) for one in found if one.key in tasks]

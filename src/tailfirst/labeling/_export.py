@@ -19,6 +19,7 @@ from tailfirst.labeling._changes import changed, retracted
 from tailfirst.labeling._coverage import coverage
 from tailfirst.labeling._decide import Decision, Harvest
 from tailfirst.labeling._quality import write_quality
+from tailfirst.labeling._versions import version_of
 from tailfirst.labeling.fold import sealed_folders
 from tailfirst.ledger.records import CostRow, DeliveryRow, EventRow, RoundRow
 from tailfirst.prices import cost_micros
@@ -38,6 +39,7 @@ ANNOTATIONS = pa.schema(
         ("submitted_at", pa.timestamp("us", tz="UTC")),
         ("work_s", pa.float64()),
         ("provenance", pa.string()),
+        ("ontology_version", pa.string()),  # under which it was given: that of the round that ordered
     ]
 )
 COSTS = pa.schema(
@@ -63,7 +65,7 @@ def write_folder(ctx: Context, row: RoundRow, found: Harvest, folder: Path) -> N
     if "batch_parquet" in plan:
         write_bytes(folder / "batch.parquet", b64decode(plan["batch_parquet"]))
     _write_lines(folder / "deliveries.jsonl", (_delivery(no, d) for no, d in found.deliveries))
-    write_parquet(folder / "annotations.parquet", _annotations(found))
+    write_parquet(folder / "annotations.parquet", _annotations(ctx, found))
     write_parquet(folder / "labels.parquet", labels)
     write_parquet(folder / "costs.parquet", _cost_table(costs))
     write_quality(ctx, row, found, costs, folder)
@@ -132,7 +134,8 @@ def _cost_table(lines: Sequence[CostRow]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=COSTS)
 
 
-def _annotations(found: Harvest) -> pa.Table:
+def _annotations(ctx: Context, found: Harvest) -> pa.Table:
+    versions = {r.round_no: version_of(ctx, r) for r in ctx.ledger.rounds.all(ctx.campaign)}
     rows = [
         {
             "key": one.key,
@@ -144,6 +147,7 @@ def _annotations(found: Harvest) -> pa.Table:
                 for name in ("revision", "annotator_id", "skipped", "reason", "started_at", "submitted_at", "work_s")
             },
             "provenance": one.provenance,
+            "ontology_version": versions[round_no],
         }
         for round_no, task, one in sorted(found.annotations, key=lambda a: (a[2].key, a[2].revision, a[2].annotator_id))
     ]

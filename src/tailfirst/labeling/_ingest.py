@@ -17,8 +17,10 @@ from tailfirst.labeling._decide import verdicts
 from tailfirst.labeling._fetch import fetched
 from tailfirst.labeling._round import order_ref
 from tailfirst.labeling._tombstone import read_tombstone, tombstone
+from tailfirst.labeling._versions import names_of
 from tailfirst.ledger.records import DeliveryRow, RoundRow, TaskRow
 from tailfirst.observed import note
+from tailfirst.ontology.names import Names
 from tailfirst.port import (
     BatchRef,
     Cursor,
@@ -112,7 +114,8 @@ def read(ctx: Context, row: RoundRow, *, gated: bool = True) -> Read:
         gated: Also ask the gate on deliveries; it knows only the tasks of the newest round.
     """
     tasks = {t.key: t for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no)}
-    answers = [(d, _parse(ctx, d, tasks)) for d in ctx.ledger.deliveries.unparsed(ctx.campaign, row.round_no)]
+    names = names_of(ctx, row)
+    answers = [(d, _parse(ctx, d, tasks, names)) for d in ctx.ledger.deliveries.unparsed(ctx.campaign, row.round_no)]
     good = [(d, parsed) for d, parsed in answers if not isinstance(parsed, str)]
     held = _held(ctx, row, [parsed for _, parsed in good], tasks) if gated and good else set()
     bad = [(d, reason) for d, reason in answers if isinstance(reason, str)]
@@ -132,7 +135,8 @@ def _held(ctx: Context, row: RoundRow, fresh: Sequence[ParsedResult], tasks: Map
     It sees all answers of the round so far, so that its verdict does not depend on how polls happened to cut them.
     """
     done = [d for d in ctx.ledger.deliveries.raw(ctx.campaign, row.round_no) if d.parsed_at or d.quarantine_reason]
-    before = [parsed for d in done if not isinstance(parsed := _parse(ctx, d, tasks), str)]
+    names = names_of(ctx, row)
+    before = [parsed for d in done if not isinstance(parsed := _parse(ctx, d, tasks, names), str)]
     return set(ctx.gates.deliveries(_frame(ctx, [*before, *fresh], tasks)))
 
 
@@ -232,12 +236,12 @@ def portions(results: Iterable[T], size: int = PORTION) -> Iterator[list[T]]:
         yield some
 
 
-def _parse(ctx: Context, delivery: DeliveryRow, tasks: Mapping[str, TaskRow]) -> ParsedResult | str:
+def _parse(ctx: Context, delivery: DeliveryRow, tasks: Mapping[str, TaskRow], names: Names) -> ParsedResult | str:
     """The parsed result, or why it cannot be used."""
     task = tasks.get(delivery.key or "")
     if task is None:
         return "the task was not ordered in this round"
-    buried = read_tombstone(delivery, task, ctx.task.ontology_version)
+    buried = read_tombstone(delivery, task, names.version)
     if buried is not None:
         return buried
     raw = RawResult(
@@ -245,7 +249,7 @@ def _parse(ctx: Context, delivery: DeliveryRow, tasks: Mapping[str, TaskRow]) ->
         delivery.fetched_at,
     )  # fmt: skip
     try:
-        parsed = ctx.vendor.parse(raw, ctx.task)
+        parsed = ctx.vendor.parse(raw, names)
     except InvalidDelivery as error:
         return f"unreadable: {error}"
     if parsed.key != task.key:
@@ -257,7 +261,8 @@ def _parse(ctx: Context, delivery: DeliveryRow, tasks: Mapping[str, TaskRow]) ->
     if parsed.revision != delivery.revision:
         return f"the result says revision {parsed.revision}, the change list {delivery.revision}"
     if parsed.unknown_labels:
-        return f"not in ontology {ctx.task.ontology_version}: {', '.join(parsed.unknown_labels)}"
+        said = [f"{name} ({why})" if (why := names.why_not(name)) else name for name in parsed.unknown_labels]
+        return f"not in ontology {names.version}: {', '.join(said)}"
     return parsed
 
 

@@ -18,7 +18,8 @@ from tailfirst.errors import UserError
 from tailfirst.intake.rows import as_label, columns_of, first_of, read_rows
 from tailfirst.items import load_items
 from tailfirst.labeling.fold import fold, sealed_folders
-from tailfirst.quality.gold import STREAM, read_gold, uses
+from tailfirst.ontology.tables import VERSION, given_versions, read_known
+from tailfirst.quality.gold import STREAM, gold_items, read_gold, uses
 
 ITEM = ("item_id", "item", "id")
 CLASS = ("class_id", "class", "label", "class_name")
@@ -66,8 +67,9 @@ def from_seed(ctx: Context, n: int) -> Named:
     Raises:
         UserError: There are fewer seed labels that are no gold yet.
     """
-    seeds = schemas.read(ctx.ws.seed_labels, schemas.LABELS).to_pylist() if ctx.ws.seed_labels.exists() else []
-    known = read_gold(ctx.ws)
+    there = ctx.ws.seed_labels.exists()
+    seeds = read_known(ctx.ws, ctx.ws.seed_labels, schemas.LABELS).to_pylist() if there else []
+    known = gold_items(ctx.ws)
     by_class: dict[str, list[str]] = defaultdict(list)
     for row in sorted(seeds, key=lambda row: row["item_id"]):
         if row["item_id"] not in known:
@@ -91,14 +93,25 @@ def name(ctx: Context, answers: dict[str, str], source: str, wrong: Sequence[str
     if problems:
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise UserError(f"no gold was named: {'; '.join(problems[:5])}{more}")
-    before = schemas.read(ctx.ws.gold, schemas.GOLD).to_pylist() if ctx.ws.gold.exists() else []
-    rows = {row["item_id"]: row for row in before}
-    changed = sum(item in rows and rows[item]["class_id"] != answer for item, answer in answers.items())
+    rows, now = _before(ctx), read_gold(ctx.ws)
+    changed = sum(item in rows and now.get(item) != answer for item, answer in answers.items())
     added = sum(item not in rows for item in answers)
-    rows |= {item: {"item_id": item, "class_id": answer, "source": source} for item, answer in answers.items()}
-    write_parquet(ctx.ws.gold, pa.Table.from_pylist([rows[i] for i in sorted(rows)], schema=schemas.GOLD))
+    known = {"source": source, VERSION: ctx.task.ontology_version}
+    rows |= {item: {"item_id": item, "class_id": answer, **known} for item, answer in answers.items()}
+    schema = schemas.GOLD.append(pa.field(VERSION, pa.string()))
+    write_parquet(ctx.ws.gold, pa.Table.from_pylist([rows[i] for i in sorted(rows)], schema=schema))
     fold(ctx.ws)
     return Named(added, changed, len(rows))
+
+
+def _before(ctx: Context) -> dict[str, dict[str, str | None]]:
+    """The rows of data/gold.parquet as they are, each with the version it was named under, where it says so."""
+    if not ctx.ws.gold.exists():
+        return {}
+    rows = schemas.read(ctx.ws.gold, schemas.GOLD).to_pylist()
+    given = given_versions(ctx.ws.gold)
+    at = [None] * len(rows) if given is None else given.to_pylist()
+    return {row["item_id"]: row | {VERSION: version} for row, version in zip(rows, at, strict=True)}
 
 
 def exposure(ctx: Context) -> dict[str, int]:

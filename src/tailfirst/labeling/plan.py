@@ -205,6 +205,7 @@ def snapshot(ctx: Context, batch: bytes) -> dict[str, Any]:
             "sha256": sha256_file(labels) if labels else None,
         },
         "ontology_digest": ctx.task.digest,
+        "ontology_version": ctx.task.ontology_version,
     } | ({"model": _model(ctx, batch)} if wants_model(ctx.params.quality) else {})
 
 

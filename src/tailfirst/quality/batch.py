@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from tailfirst import pool, schemas
 from tailfirst.config import Acquisition, Params, Quality
 from tailfirst.contracts import Floats, Ids, PoolView
+from tailfirst.labeling.fold import newest
 from tailfirst.labels import TRAINS
+from tailfirst.ontology.fallen import closed
+from tailfirst.ontology.versions import Versions
 from tailfirst.paths import Workspace
 from tailfirst.quality import gold, history
 from tailfirst.quality.repeats import Known, Repeat, mixed, repeats
@@ -42,21 +45,23 @@ class Asked:
     confidence: Mapping[str, float]
     out_of_sample: Mapping[str, Floats]
     class_ids: tuple[str, ...]
+    closed: frozenset[str] = frozenset()  # by a change of the ontology
 
     @property
     def not_new(self) -> frozenset[str]:
-        """Pool items that are never bought as new ones: gold, and what waits for another answer or an expert."""
-        return frozenset({*self.gold, *self.history.again, *self.history.experts})
+        """Pool items never bought as new ones: gold, closed, and what waits for another answer or an expert."""
+        return frozenset({*self.gold, *self.closed, *self.history.again, *self.history.experts})
 
 
 def not_new(ws: Workspace) -> frozenset[str]:
-    """Pool items that are never bought as new ones: gold, and what waits for another answer or an expert.
+    """Pool items never bought as new ones: gold, closed, and what waits for another answer or an expert.
 
     Raises:
         TaskFolderError: A file cannot be read.
     """
     found = history.History.of(_folders(ws))
-    return frozenset({*gold.read_gold(ws), *found.again, *found.experts})
+    shut = closed(newest(ws), Versions.if_any(ws))
+    return frozenset({*gold.gold_items(ws), *shut, *found.again, *found.experts})
 
 
 def read(ws: Workspace, labels: pa.Table, places: Places, class_ids: tuple[str, ...]) -> Asked:
@@ -67,7 +72,9 @@ def read(ws: Workspace, labels: pa.Table, places: Places, class_ids: tuple[str, 
     """
     folders = _folders(ws)
     here = frozenset(places.item_ids[places.is_pool].tolist())
-    found = history.History.of(folders)
+    versions = Versions.if_any(ws)
+    found = history.History.of(folders, versions)
+    was_gold = gold.gold_items(ws) & here
     return Asked(
         gold=_only(gold.read_gold(ws), here),
         used=gold.uses(folders),
@@ -82,6 +89,7 @@ def read(ws: Workspace, labels: pa.Table, places: Places, class_ids: tuple[str, 
         },
         out_of_sample=history.out_of_sample(folders, class_ids),
         class_ids=class_ids,
+        closed=frozenset({*closed(newest(ws), versions), *was_gold}) & here if versions else frozenset(),
     )  # fmt: skip
 
 

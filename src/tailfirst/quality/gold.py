@@ -12,6 +12,7 @@ import numpy as np
 
 from tailfirst import schemas
 from tailfirst.errors import TaskFolderError
+from tailfirst.ontology.tables import read_known
 from tailfirst.paths import Workspace
 
 PURPOSE = "GOLD"
@@ -19,18 +20,29 @@ STREAM = 3  # of random numbers, beside those of acquisition/_compose.py
 
 
 def read_gold(ws: Workspace) -> dict[str, str]:
-    """Known answers: item id -> class id; empty where the workspace has none.
+    """Known answers: item id -> class id of today; empty where the workspace has none. Ended classes fall away.
 
     Raises:
         TaskFolderError: data/gold.parquet cannot be read, or an item stands there twice.
     """
     if not ws.gold.exists():
         return {}
-    table = schemas.read(ws.gold, schemas.GOLD)
+    table = read_known(ws, ws.gold, schemas.GOLD)
     found = dict(zip(table["item_id"].to_pylist(), table["class_id"].to_pylist(), strict=True))
     if len(found) < table.num_rows:
         raise TaskFolderError(f"{ws.gold} names {table.num_rows - len(found)} items twice; `tailfirst gold` writes it")
     return found
+
+
+def gold_items(ws: Workspace) -> frozenset[str]:
+    """Items that are or were gold, whatever became of their class: they never train.
+
+    Raises:
+        TaskFolderError: data/gold.parquet cannot be read.
+    """
+    if not ws.gold.exists():
+        return frozenset()
+    return frozenset(schemas.read(ws.gold, schemas.GOLD)["item_id"].to_pylist())
 
 
 def uses(folders: Sequence[Path]) -> Counter[str]:

@@ -7,7 +7,7 @@ that knows an item knows all of its answers.
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from tailfirst import schemas
 from tailfirst.contracts import Floats
 from tailfirst.errors import TaskFolderError
+from tailfirst.ontology.versions import Versions
 
 ANSWERS = "answers.parquet"
 MODEL = "model.parquet"
@@ -46,8 +47,8 @@ class History:
     ambiguous: tuple[tuple[str, str], ...]  # class pairs that the newest round could not keep apart
 
     @classmethod
-    def of(cls, folders: Sequence[Path]) -> "History":
-        """Read the sealed folders, oldest first.
+    def of(cls, folders: Sequence[Path], versions: Versions | None = None) -> "History":
+        """Read the sealed folders, oldest first; with `versions`: in the classes of today, without ended ones.
 
         Raises:
             TaskFolderError: A file cannot be read.
@@ -61,11 +62,12 @@ class History:
             batch = _bought(folder)
             asked.update(batch)
             again = {item: why for item, why in again.items() if item not in batch}
-            answers |= _answers(folder)
+            version = None if versions is None else _version(folder)
+            answers |= {item: _moved(told, versions, version) for item, told in _answers(folder).items()}
             found = read_quality(folder)
             again |= found.get("again", {})
             experts |= found.get("experts", {})
-            ambiguous = tuple((a, b) for a, b in found.get("ambiguous", ()))
+            ambiguous = _pairs(found.get("ambiguous", ()), versions, version)
         return cls(answers, asked, {i: why for i, why in again.items() if i not in experts}, experts, ambiguous)
 
 
@@ -112,6 +114,28 @@ def model_rows(table: pa.Table, class_ids: Sequence[str]) -> dict[str, Floats]:
         return {}
     values = np.array(table["probs"].to_pylist(), np.float64).reshape(table.num_rows, len(named))
     return dict(zip(table["item_id"].to_pylist(), values, strict=True))
+
+
+def _version(folder: Path) -> str | None:
+    path = folder / "round.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))).get("ontology_version") if path.exists() else None
+
+
+def _moved(told: tuple[Told, ...], versions: Versions | None, version: str | None) -> tuple[Told, ...]:
+    if versions is None:
+        return told
+    found = [(one, versions.move(one.answer, version).class_id if one.is_class else one.answer) for one in told]
+    return tuple(replace(one, answer=answer) for one, answer in found if answer is not None)
+
+
+def _pairs(
+    pairs: Sequence[Sequence[str]], versions: Versions | None, version: str | None
+) -> tuple[tuple[str, str], ...]:
+    """The class pairs of today; two that became one, or lost a class, are no pair any more."""
+    if versions is None:
+        return tuple((a, b) for a, b in pairs)
+    moved = [(versions.move(a, version).class_id, versions.move(b, version).class_id) for a, b in pairs]
+    return tuple((a, b) for a, b in moved if a is not None and b is not None and a != b)
 
 
 def _bought(folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ from tailfirst import schemas
 from tailfirst.artifacts import sha256_bytes
 from tailfirst.config import Settings
 from tailfirst.errors import AuthRefused, Unavailable, UserError
+from tailfirst.ontology.tables import read_known
 from tailfirst.paths import Workspace
 from tailfirst.port import (
     BatchRef,
@@ -63,7 +64,7 @@ def read_truth(ws: Workspace) -> dict[str, str]:
     Raises:
         Unavailable: There are none.
     """
-    table = schemas.read(ws.oracle, schemas.LABELED) if ws.oracle.exists() else schemas.LABELED.empty_table()
+    table = read_known(ws, ws.oracle, schemas.LABELED) if ws.oracle.exists() else schemas.LABELED.empty_table()
     if not table.num_rows:
         raise Unavailable(f"{ws.oracle} holds no known labels; {NO_ANSWERS}")
     return dict(zip(table["item_id"].to_pylist(), table["class_id"].to_pylist(), strict=True))

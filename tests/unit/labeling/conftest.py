@@ -17,7 +17,7 @@ from tailfirst.context import Context, NoGates, worker_name
 from tailfirst.labeling import approve, collect, plan, quote, seal, submit
 from tailfirst.ledger import Ledger
 from tailfirst.paths import Workspace
-from tailfirst.task import ClassDef, Task
+from tailfirst.task import ClassDef, Task, load_task, save_task
 from tailfirst.vendors import simulated
 from tailfirst.vendors._simulated_book import Book
 
@@ -73,7 +73,7 @@ class World:
         made = vendor or simulated.load(options, self.ws, Settings(_env_file=None))
         ledger = Ledger.open(f"sqlite:///{self.ws.ledger}")
         return Context(
-            self.ws, self.params, Settings(_env_file=None), TASK, ledger, made, self.clock,
+            self.ws, self.params, Settings(_env_file=None), load_task(self.ws.task), ledger, made, self.clock,
             worker or worker_name(), gates or NoGates(),
         )  # fmt: skip
 
@@ -127,6 +127,7 @@ def write_folder(root: Path) -> None:
         for n, (text, sha) in enumerate(zip(texts, shas, strict=True))
     ]
     oracle = [{"item_id": row["item_id"], "class_id": CLASSES[n % 3]} for n, row in enumerate(items) if n < 24]
+    save_task(TASK, ws.task)
     write_parquet(ws.items, pa.Table.from_pylist(items, schema=schemas.ITEMS))
     write_parquet(ws.oracle, pa.Table.from_pylist(oracle, schema=schemas.LABELED))
     for path in (ws.labels, ws.seed_labels):

@@ -26,6 +26,7 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 def test_no_task(world: Any) -> None:
     write_params(world)
+    world.ws.task.unlink()
     with pytest.raises(TaskFolderError, match=r"no task at .*task\.yaml"):
         open_context(world.root, settings())
     assert not world.ws.ledger.exists()
