@@ -114,7 +114,7 @@ def test_row_13_export_truncated(row: Any) -> None:
     """An export that is cut is never done: what did not come is asked for again, in smaller parts."""
     world = row.world
     world.batch(TEN)
-    with world.context(vendor=Wrapped(row.kit.vendor(*row.arm(rate=0.5)))) as ctx:
+    with world.context(vendor=Wrapped(row.kit.vendor(*row.arm(at_call=1)))) as ctx:
         campaign.finish(ctx, hours=6)
         campaign.check_books(world, ctx)
         assert ctx.ledger.rounds.counts("kit", 1) == {"ACCEPTED": 10}

@@ -6,6 +6,7 @@ from typing import Any
 from tailfirst.artifacts import sha256_tree
 from tailfirst.errors import Gone
 from tailfirst.labeling import late
+from tailfirst.labeling._round import order_ref
 from tests.support.vendors import world as campaign
 from tests.support.vendors.kit import spec
 from tests.support.vendors.wrapped import Wrapped, raises
@@ -64,6 +65,8 @@ def test_row_16_label_changed(row: Any, ontology: Any) -> None:
         campaign.finish_next(world, ctx)
         campaign.check_books(world, ctx)
         labels = world.labels()
+        stored = [d.key for d in ctx.ledger.deliveries.raw("kit", 1)]
+        assert (len(stored) > len(set(stored))) == row.armable
         for task in ctx.ledger.tasks.list("kit", 1):
             mine = [d for d in ctx.ledger.deliveries.raw("kit", 1) if d.key == task.key]
             parsed = [ctx.vendor.parse(campaign.as_raw(d), ontology) for d in mine]
@@ -91,9 +94,23 @@ def test_row_33_vendor_retention(row: Any) -> None:
 
         vendor = Wrapped(real, instead={"changes": changes})
     with world.context(vendor=vendor) as ctx:
-        said = late.collect_late_labels(ctx)
-        assert "nothing" in said
+        for _ in range(14):  # the simulated company deletes at the tenth poll
+            assert "nothing" in late.collect_late_labels(ctx)
         assert world.labels() == labels
+        if armed:
+            assert left_at(vendor, first_order(ctx), ctx.ledger.tasks.list("kit", 1)) == []
+
+
+def first_order(ctx: Any) -> Any:
+    return order_ref(ctx, ctx.ledger.rounds.get("kit", 1))
+
+
+def left_at(vendor: Any, order: Any, tasks: Any) -> list[Any]:
+    """The results that the vendor still has."""
+    try:
+        return list(vendor.fetch(list(vendor.find(order, [t.key for t in tasks]).values())))
+    except Gone:
+        return []
 
 
 def test_row_36_clock_skew(row: Any) -> None:
