@@ -80,7 +80,7 @@ def test_killed_anywhere(world: Any, runner: Run, tmp_path_factory: Any, round_n
         shutil.copytree(world.root, room)
 
     shutil.copytree(world.root, room)
-    copy = type(world)(room, world.vendor, world.round, world.money, world.clock)
+    copy = type(world)(room, world.vendor, world.round, world.money, clock=world.clock)
     try:
         with copy.context() as ctx:
             runner(ctx)  # warms the compiled statements
