@@ -8,7 +8,8 @@ from tailfirst import steps, tracking
 from tailfirst.context import Context, micros, worker_name
 from tailfirst.errors import LedgerError, VendorError
 from tailfirst.holders import take, who
-from tailfirst.labeling.late import ENDED, collect_late_labels
+from tailfirst.labeling.late import collect_late_labels
+from tailfirst.ledger.transitions import FINAL_ROUND_STATES
 from tailfirst.rounds import Policy, RoundView, Step, StepKind, next_step
 
 LEASE_S = 900.0
@@ -104,7 +105,7 @@ def late_answers(ctx: Context) -> str:
     A supplement round takes it in. A vendor that cannot be reached is asked again by the next tick.
     """
     row = ctx.ledger.rounds.current(ctx.campaign)
-    if row is None or row.state not in ENDED:
+    if row is None or row.state not in FINAL_ROUND_STATES:
         return ""
     try:
         said = collect_late_labels(ctx, every=False)

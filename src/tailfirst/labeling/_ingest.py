@@ -228,7 +228,7 @@ def portions(results: Iterable[T], size: int = PORTION) -> Iterator[list[T]]:
             if len(some) == size:
                 yield some
                 some = []
-    except Exception:
+    except Exception:  # whatever it was, it goes on: what was paid for and fetched is kept first
         if some:
             yield some
         raise

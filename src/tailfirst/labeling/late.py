@@ -15,8 +15,7 @@ from tailfirst.labeling._decide import harvest
 from tailfirst.labeling._round import current
 from tailfirst.labeling.collect import collect_late
 from tailfirst.labeling.plan import snapshot
-
-ENDED = ("REPORTED", "ABORTED")
+from tailfirst.ledger.transitions import FINAL_ROUND_STATES
 
 
 def collect_late_labels(ctx: Context, *, every: bool = True) -> str:
@@ -31,7 +30,7 @@ def collect_late_labels(ctx: Context, *, every: bool = True) -> str:
         VendorError: The vendor cannot be reached or refuses; what was stored stays.
     """
     row = current(ctx)
-    if row.state not in ENDED:
+    if row.state not in FINAL_ROUND_STATES:
         return f"round {row.round_no} is {row.state}: what comes late goes into its export, nothing else is to be done"
     collect_late(ctx, row.round_no + 1, every=every)
     number = row.round_no + 1
