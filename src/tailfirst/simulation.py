@@ -27,7 +27,7 @@ from tailfirst.contracts import (
     Source,
     TrainSet,
     Vectors,
-)  # fmt: skip
+)
 from tailfirst.errors import Unavailable
 from tailfirst.evaluation import summary
 from tailfirst.evaluation.intervals import values
