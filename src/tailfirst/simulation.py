@@ -7,7 +7,7 @@ vary over seeds too), learns with the same adaptation, and gets perfect answers.
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,8 @@ class World:
     tail: NDArray[np.bool_]  # (C,)
     media: MediaOf | None = None  # of rows of `vectors`; None: adaptations that encode anew are unavailable
     holdout_media: MediaOf | None = None  # of rows of `holdout`
-    relevance: Floats | None = None  # (C,) mean t2t score of the retrieved rows of each class
+    # (C,) mean t2t score of the retrieved rows of each class; follows from these rows and the encoder, which are hashed
+    relevance: Floats | None = field(default=None, metadata={"hashed": False})
 
 
 @dataclass(frozen=True, slots=True)
