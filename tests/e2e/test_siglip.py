@@ -73,9 +73,8 @@ def workspace(model, tmp_path_factory):
     for path in (ws.seed_labels, ws.labels):
         artifacts.write_parquet(path, pa.Table.from_pylist(seeds, schema=schemas.LABELS))
     more, kinds = tunable.pictures(24, seed=1)
-    write_open(
-        ws, [open_row(k, f"a photo of a {tunable.NAMES[c]}", m.data) for k, (m, c) in enumerate(zip(more, kinds))]
-    )
+    captions = [f"a photo of a {tunable.NAMES[c]}" for c in kinds]
+    write_open(ws, [open_row(k, text, one.data) for k, (text, one) in enumerate(zip(captions, more, strict=True))])
     given = params(
         encoder={"plugin": "clip", "model": str(model), "batch": 8},
         retrieval={"max_similarity": 1.0, "near_tie": 0.0, "cap": 10},  # random weights find everything alike
@@ -118,7 +117,7 @@ def test_every_candidate_is_measured(workspace):
 @pytest.mark.parametrize("name", ["contrastive", "low_rank"])
 def test_a_tuned_tower_knows_the_colors(workspace, name):
     """The tower re-encodes: its features are its own, and the holdout it never saw is mostly right."""
-    ws, given = workspace
+    ws, _ = workspace
     assert np.load(ws.features(name)).shape == (54, 32)
     curve = json.loads((ws.model(name) / "curve.json").read_text())
     assert curve[-1]["loss"] < curve[0]["loss"]
@@ -126,7 +125,6 @@ def test_a_tuned_tower_knows_the_colors(workspace, name):
     assert card["model_type"] == "siglip"
     tuned, plain = (json.loads(ws.metrics(n).read_text())["balanced_accuracy"]["value"] for n in (name, "zero_shot"))
     assert tuned > plain
-    del given
 
 
 @pytest.mark.parametrize("chosen", ["contrastive", "zero_shot"])

@@ -1,4 +1,4 @@
-"""Training under bfloat16 autocast, the GPU's path, on the CPU: it learns, repeats itself, and keeps float32 weights."""
+"""Training under bfloat16 autocast, the GPU's path, on the CPU: it learns, repeats itself, keeps float32 weights."""
 
 import dataclasses
 
