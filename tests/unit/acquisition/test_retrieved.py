@@ -38,6 +38,12 @@ def test_rows_that_were_kept_count_instead():
         before(view(), retrieved_by="kept")
 
 
+def test_the_published_rule_may_count_images_that_were_kept():
+    v = replace(view(n_kept=[400, 90, 0]), n_labeled=np.array([0.0, 0, 95]))
+    assert select("alor_tfs", v, 1).counts_before == {"a": 500, "b": 100, "c": 105}  # captions, at most 500
+    assert select("alor_tfs", v, 1, retrieved_by="kept").counts_before == {"a": 400, "b": 90, "c": 95}
+
+
 def test_relevance_scales_the_weight_of_each_class():
     """w_c = 0.1 * (0.2, 0.8, ?): nothing of c was kept, so it has the mean of the others, 0.5."""
     v = view(relevance=[0.2, 0.8, np.nan])
