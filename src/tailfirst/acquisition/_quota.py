@@ -30,6 +30,7 @@ class TailFirst(BaseModel):
     max_share: float | None = Field(0.2, gt=0, le=1)  # of the batch for one class; null = no cap
     search: Literal["none", "text", "prototype"] = "prototype"
     search_share: float = Field(0.3, ge=0, le=1)  # of the batch for all searches together
+    search_spread: bool = False  # of the best 5 per wanted item one per k-means cluster, so that they are no copies
     exhausted_after: int | None = Field(None, ge=1)  # searches in a row without a member end a class's; null = never
     exhausted_answers: int = Field(5, ge=1)  # that these searches need together
 
@@ -52,7 +53,9 @@ class Draft:
     weight: float | None = None  # w of retrieved items
 
 
-def tail_first(view: PoolView, scores: Floats, budget: int, options: TailFirst, depth: int = 1) -> Draft:
+def tail_first(
+    view: PoolView, scores: Floats, budget: int, options: TailFirst, rng: np.random.Generator, depth: int = 1
+) -> Draft:
     """Quota picks in the order taken, then search picks, then what capped classes fill up.
 
     Args:
@@ -60,6 +63,7 @@ def tail_first(view: PoolView, scores: Floats, budget: int, options: TailFirst, 
         scores: (N,) what ranks the items inside a class.
         budget: Picks, at most N.
         options: The switches.
+        rng: Used by `search_spread` alone.
         depth: How many times the budget a queue may be long.
 
     Raises:
@@ -84,7 +88,11 @@ def tail_first(view: PoolView, scores: Floats, budget: int, options: TailFirst, 
     short = _search.shortage(counts, [len(q) for q in queues], budget, cap, anchors, spent)
     reserved = _search.trim(short, math.ceil(options.search_share * budget - 1e-9))
     filling.run(budget - int(reserved.sum()), "tail", "quota")
-    for row, c in _search.find(view, anchors, reserved, np.array(filling.rows, np.int64)):
+    wider = _search.WIDER if options.search_spread else 1
+    found = _search.find(view, anchors, wider * reserved, np.array(filling.rows, np.int64))
+    if options.search_spread:
+        found = _search.spread(view, found, reserved, rng)
+    for row, c in found:
         filling.take(row, c, "search", "search")
     filling.reopen()
     filling.run(budget, "fill", "fill")

@@ -7,12 +7,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tailfirst.acquisition import _rows
+from tailfirst.acquisition import _clusters, _rows
 from tailfirst.acquisition._fill import Filling, one_hot
 from tailfirst.contracts import Floats, Ints, PoolView, Vectors
 
 PULL = 4  # k in beta = k / (k + labels): how many labels weigh as much as the prototype
 BLOCK = 16_384
+WIDER, ITERATIONS = 5, 10  # candidates per wanted row where searches are spread, and Lloyd iterations among them
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,25 @@ def find(view: PoolView, where: Anchors, wanted: Ints, taken: Ints) -> list[tupl
             left[c] -= 1
             found.append((row, c))
     return found
+
+
+def spread(
+    view: PoolView, found: Sequence[tuple[int, int]], wanted: Ints, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Of the rows that `find` gave for `WIDER` times what is wanted, one per k-means cluster of each class.
+
+    Args:
+        view: The pool.
+        found: (row, class) by falling score.
+        wanted: (C,) rows of each class at most; a class with no more than that keeps all of them.
+        rng: Of k-means.
+    """
+    kept = set[int]()
+    for c in np.flatnonzero(wanted).tolist():
+        rows = np.array([row for row, other in found if other == c], np.int64)
+        rows = rows[_rows.by_id(view.item_ids[rows])]
+        kept.update(rows[_clusters.pick(view.vectors[rows], int(wanted[c]), ITERATIONS, rng)].tolist())
+    return [(row, c) for row, c in found if row in kept]
 
 
 def _standardised(view: PoolView, wanted: Vectors) -> Floats:

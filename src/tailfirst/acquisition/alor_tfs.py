@@ -26,7 +26,7 @@ class Params(BaseModel):
     retrieved_by: Literal["captions", "kept"] = "captions"  # n: all that match, or images that retrieval kept
 
 
-def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator) -> Selection:  # noqa: ARG001
+def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator) -> Selection:
     """`budget` rows in the order taken.
 
     Raises:
@@ -39,4 +39,4 @@ def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator
         max_share=None, search="none",
     )  # fmt: skip
     scores = _scores.score(view, "entropy")
-    return _quota.selection(view, _quota.tail_first(view, scores, budget, rule), scores)
+    return _quota.selection(view, _quota.tail_first(view, scores, budget, rule, rng), scores)

@@ -102,7 +102,7 @@ def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator
 def _draft(view: PoolView, scores: Floats, budget: int, params: Params, rng: np.random.Generator) -> _quota.Draft:
     depth = 1 if params.diversify.plugin == "none" else params.kappa
     if isinstance(params.quota, TailFirstQuota):
-        return _quota.tail_first(view, scores, budget, params.quota, depth)
+        return _quota.tail_first(view, scores, budget, params.quota, rng, depth)
     if isinstance(params.quota, PcbQuota):
         best = _rows.best(scores, view.item_ids, pcb.candidates(view, budget, params.quota.share))
         return _quota.pcb(view, best, budget, rng)

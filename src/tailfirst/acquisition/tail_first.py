@@ -27,7 +27,7 @@ class Params(_quota.TailFirst):
     score: Literal["margin", "entropy", "least_confidence"] = "margin"
 
 
-def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator) -> Selection:  # noqa: ARG001
+def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator) -> Selection:
     """`budget` rows: quota picks in the order taken, then search picks, then what capped classes fill up.
 
     Raises:
@@ -36,4 +36,4 @@ def select(view: PoolView, budget: int, params: Params, rng: np.random.Generator
     """
     _rows.enough(view, budget)
     scores = _scores.score(view, params.score)
-    return _quota.selection(view, _quota.tail_first(view, scores, budget, params), scores)
+    return _quota.selection(view, _quota.tail_first(view, scores, budget, params, rng), scores)

@@ -3,6 +3,7 @@
 Works on vectors, so only with the tower `adapter`. A vector has no augmented views: the weak view is the vector, the
 strong one lacks a share of its dimensions (ours). A class takes part if labels bear it out, and with at most as many
 rows as the largest class has human labels. Pseudo-labels stay inside the fit: they enter no count, metric or ledger.
+Only the map of the items learns from them; the head and the text side learn from labels and retrieved rows alone.
 """
 
 from collections.abc import Mapping

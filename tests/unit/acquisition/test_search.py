@@ -65,3 +65,33 @@ def test_the_anchor_moves_from_the_text_to_the_labels():
     found = _search.anchors(v, "prototype", np.arange(2))
     np.testing.assert_allclose(found.vectors[0], [2**-0.5, 2**-0.5], atol=1e-6)  # beta = 4 / (4 + 4)
     np.testing.assert_allclose(_search.anchors(v, "text", np.arange(2)).vectors[0], [1, 0])
+
+
+def test_spread_picks_are_one_per_clump():
+    """Two wanted; of the ten best, six are copies of one place and four of another that lies a little farther."""
+    near, far = [[1, 0.1, 0]] * 6, [[1, 0, 0.3]] * 4
+    v = pool_view(np.full((14, 2), 0.5), vectors=unit([*near, *far, *[[0, 0, 1]] * 4]), prototypes=np.eye(2, 3))
+    where = _search.Anchors(np.eye(2, 3, dtype=np.float32), np.array([True, True]))
+    wanted = np.array([2, 0])
+    best = _search.find(v, where, wanted, np.zeros(0, np.int64))
+    assert best == [(0, 0), (1, 0)]
+    wider = _search.find(v, where, wanted * _search.WIDER, np.zeros(0, np.int64))
+    assert wider == [(row, 0) for row in range(10)]
+    found = _search.spread(v, wider, wanted, np.random.default_rng(0))
+    assert found == [(0, 0), (6, 0)]
+    assert _search.spread(v, wider, np.array([10, 0]), np.random.default_rng(0)) == wider
+
+
+def test_a_spread_search_keeps_the_numbers_of_a_plain_one():
+    _, v = hidden_tail()
+    plain, spread = (tail_first(v, 20, max_share=0.5, search_spread=on) for on in (False, True))
+    assert plain.reasons == spread.reasons
+    searched = [r for r, stage in zip(spread.rows, spread.stages, strict=True) if stage == "search"]
+    free = np.setdiff1d(np.arange(200), [r for r, s in zip(spread.rows, spread.stages, strict=True) if s != "search"])
+    best = free[np.argsort(-v.vectors[free, 2])[:30]]  # 5 * 6; the pool has 20 members, so some of these are strangers
+    assert set(searched) <= set(best.tolist())
+    assert len(set(spread.rows.tolist())) == 20
+    order = np.random.default_rng(1).permutation(200)
+    other = replace(v, item_ids=v.item_ids[order], vectors=v.vectors[order], probs=v.probs[order])
+    again = tail_first(other, 20, max_share=0.5, search_spread=True)
+    assert other.item_ids[again.rows].tolist() == v.item_ids[spread.rows].tolist()
