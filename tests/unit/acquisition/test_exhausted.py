@@ -1,5 +1,6 @@
 """A class whose last searches brought no member counts as exhausted until the pool grows (specs/alor.md 7.9)."""
 
+import datetime as dt
 import json
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from tailfirst.acquisition import _gather, _search
 from tailfirst.contracts import Searched
 from tailfirst.errors import TaskFolderError
 from tailfirst.paths import Workspace
+from tailfirst.takedowns import as_table
 from tests.support.pool_views import one_hot, pool_view, select, unit
 
 POOL = 200
@@ -127,6 +129,23 @@ def test_a_broken_round_is_named(tmp_path):
     (ws.sealed(1) / "round.json").write_text("{")
     with pytest.raises(TaskFolderError, match=r"round\.json.*dvc checkout"):
         _gather.searches(ws, labels(), NAMES)
+
+
+def test_a_view_knows_what_left_the_pool_and_what_was_retrieved(tmp_path):
+    ws = Workspace(tmp_path)
+    ids = ["0123456789abcdef0123", "o123456789abcdef0123", "f" * 64]  # an item, open data, bytes of anything
+    at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    artifacts.write_parquet(ws.takedowns, as_table([{"id": i, "reason": "r", "at": at, "found": ""} for i in ids]))
+    counts = [{"class_id": c, "freq": 9, "retrieved": n} for c, n in zip("cab", (3, 1, 2), strict=True)]
+    artifacts.write_parquet(ws.class_counts, pa.Table.from_pylist(counts, schema=schemas.CLASS_COUNTS))
+    found = _gather.gathered(ws, view(), labels())
+    assert found.taken_down == 1
+    assert found.n_kept.tolist() == [1, 2, 3]  # a, b, c
+    assert found.relevance is None
+    blank = {"rank": 0, "synonym": "s", "caption": "x", "origin": "retrieved"}
+    rows = [blank | {"open_id": f"o{k}", "class_id": c, "t2t": t} for k, (c, t) in enumerate((("a", 0.2), ("a", 0.4)))]
+    artifacts.write_parquet(ws.retrieved, pa.Table.from_pylist(rows, schema=schemas.RETRIEVED))
+    np.testing.assert_allclose(_gather.gathered(ws, view(), labels()).relevance, [0.3, np.nan, np.nan])
 
 
 def test_a_round_remembers_the_size_of_its_pool(tmp_path):
