@@ -128,6 +128,8 @@ def test_a_world_is_known_by_what_it_holds(tmp_path):
     ws = Workspace(tmp_path / "two")
     before = worlds.digest_of(worlds.read(ws.root))
     assert before == worlds.digest_of(worlds.read(tmp_path / "one"))
+    scored = replace(worlds.read(ws.root), relevance=np.full(8, 0.5))
+    assert worlds.digest_of(scored) == before  # follows from the retrieved rows, which are hashed
     items = np.load(ws.embeddings / "items.npy")
     items[3, 2] += 0.25
     artifacts.write_array(ws.embeddings / "items.npy", items)
