@@ -92,7 +92,7 @@ class SpreadsheetVendor:
         Raises:
             Unavailable: The items are bare vectors.
         """
-        return acts.ensure_project(self.name, self._book, spec, self._shelf.task)
+        return acts.ensure_project(self.name, self._book, spec, self._shelf.task_at(spec.ontology_version))
 
     def quote(self, batch: BatchSpec) -> Quote:
         """Price list times items times answers per item."""
@@ -215,7 +215,8 @@ class SpreadsheetVendor:
     def _read(self, order_id: str) -> tuple[Order, History]:
         order, tasks = self._book.order(order_id), self._book.tasks(order_id)
         gone = self._book.canceled(order_id)
-        return order, self._saves.history(order_id, tasks, gone, self._shelf.task, order.overlap)
+        asked = self._shelf.task_at(str(self._book.project(order.project)["ontology_version"]))
+        return order, self._saves.history(order_id, tasks, gone, asked, order.overlap)
 
     def _ready(self, order: Order, result: Result) -> bool:
         """All copies are answered; after the SLA what there is must do."""

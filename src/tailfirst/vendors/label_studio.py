@@ -13,6 +13,7 @@ from typing import Literal
 from tailfirst.artifacts import sha256_bytes
 from tailfirst.config import Settings
 from tailfirst.errors import ConfigError, Retryable, VendorError
+from tailfirst.ontology.versions import task_at
 from tailfirst.paths import Workspace
 from tailfirst.port import (
     BatchRef,
@@ -106,9 +107,9 @@ class LabelStudioVendor:
 
         Projects belong to rounds, so `open_batch` makes them; before the first one, the classes are those it would get.
         """
-        held = self.projects.read_back(spec.project, spec.ontology_digest) or interface.digest(
-            interface.build(self.task)
-        )
+        held = self.projects.read_back(spec.project, spec.ontology_digest)
+        if held is None:
+            held = interface.digest(interface.build(self._task_at(spec.ontology_version)))
         return ProjectRef(self.name, f"{spec.project}/{spec.ontology_version}/{spec.ontology_digest[:16]}", held)
 
     def quote(self, batch: BatchSpec) -> Quote:
@@ -131,7 +132,8 @@ class LabelStudioVendor:
         mark = Mark(spec.key, campaign, rest.rpartition("/")[0], spec.project.ontology_digest)
         local = self.params.images == "local_files" and self.task.modality == "image"
         folders = [folder.as_posix() for folder in self.media.folders] if local else []
-        number = self.projects.open(spec, mark, self.task, folders, self._hook_secrets[0] if self._hook_secrets else "")
+        asked, secret = self._task_at(mark.ontology_version), self._hook_secrets[0] if self._hook_secrets else ""
+        number = self.projects.open(spec, mark, asked, folders, secret)
         self._marks[number] = mark
         return BatchRef(spec.key, str(number))
 
@@ -267,6 +269,10 @@ class LabelStudioVendor:
 
     def _tasks(self, batch: BatchRef) -> Tasks:
         return Tasks(self.client, int(batch.vendor_id), self.params.page_size)
+
+    def _task_at(self, version: str) -> Task:
+        """A round asks in the classes that it was planned under, whatever came after them."""
+        return self.task if version == self.task.ontology_version else task_at(self.media.ws, version)
 
     def _mark(self, batch: BatchRef) -> Mark:
         number = int(batch.vendor_id)

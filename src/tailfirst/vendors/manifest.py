@@ -98,7 +98,7 @@ class ManifestVendor:
         Raises:
             Unavailable: The items are bare vectors.
         """
-        return acts.ensure_project(self.name, self._book, spec, self._shelf.task)
+        return acts.ensure_project(self.name, self._book, spec, self._shelf.task_at(spec.ontology_version))
 
     def quote(self, batch: BatchSpec) -> Quote:
         """Price list times items times answers per item."""

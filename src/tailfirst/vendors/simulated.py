@@ -7,6 +7,7 @@ delivers is a function of (seed, submission key, annotator, round), so a killed 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from tailfirst import schemas
@@ -55,16 +56,18 @@ QUOTE_HOLDS = timedelta(days=30)
 
 def load(params: Params, ws: Workspace, settings: Settings) -> "SimulatedVendor":  # noqa: ARG001 - shape of every load
     """The simulated vendor of a workspace."""
-    return SimulatedVendor(params, Book(ws.vendor / "simulated.db"), lambda: read_truth(ws))
+    book = Book(ws.vendor / "simulated.db")
+    return SimulatedVendor(params, book, lambda: read_truth(ws), truth_at=partial(read_truth, ws))
 
 
-def read_truth(ws: Workspace) -> dict[str, str]:
-    """Known class per item id.
+def read_truth(ws: Workspace, version: str | None = None) -> dict[str, str]:
+    """Known class per item id, in the classes of today or of an older ontology version.
 
     Raises:
         Unavailable: There are none.
     """
-    table = read_known(ws, ws.oracle, schemas.LABELED) if ws.oracle.exists() else schemas.LABELED.empty_table()
+    there = ws.oracle.exists()
+    table = read_known(ws, ws.oracle, schemas.LABELED, version) if there else schemas.LABELED.empty_table()
     if not table.num_rows:
         raise Unavailable(f"{ws.oracle} holds no known labels; {NO_ANSWERS}")
     return dict(zip(table["item_id"].to_pylist(), table["class_id"].to_pylist(), strict=True))
@@ -83,10 +86,11 @@ class SimulatedVendor:
         book: Book,
         truth: Callable[[], Mapping[str, str]],
         now: Callable[[], datetime] = utc_now,
+        truth_at: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
         self.params = params
         self.book = book
-        self._company = Company(params, book, truth, now)
+        self._company = Company(params, book, truth, now, truth_at=truth_at)
         self._now = now
 
     def capabilities(self) -> Capabilities:

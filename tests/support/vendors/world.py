@@ -24,7 +24,7 @@ from tailfirst.ledger import DeliveryRow, Ledger, RoundRow
 from tailfirst.paths import Workspace
 from tailfirst.port import BatchRef, LabelVendor, RawResult, SubmissionKey
 from tailfirst.rounds import Step, StepKind, next_step
-from tailfirst.task import save_task
+from tailfirst.task import load_task, save_task
 from tests.support.vendors import kit as kits
 from tests.support.vendors.kit import Kit
 
@@ -110,8 +110,8 @@ class World:
         ledger = Ledger.open(f"sqlite:///{self.ws.ledger}")
         made = vendor or self.kit.vendor(*faults)
         ready = Context(
-            self.ws, self.params, Settings(_env_file=None), task or kits.ONTOLOGY, ledger, made, self.clock, worker,
-            NoGates(),
+            self.ws, self.params, Settings(_env_file=None), task or load_task(self.ws.task), ledger, made, self.clock,
+            worker, NoGates(),
         )  # fmt: skip
         return with_sleep(ready, self.clock.sleep)
 
