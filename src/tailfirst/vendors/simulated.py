@@ -13,7 +13,7 @@ from typing import Literal
 from tailfirst import schemas
 from tailfirst.artifacts import sha256_bytes
 from tailfirst.config import Settings
-from tailfirst.errors import AuthRefused, Unavailable, UserError
+from tailfirst.errors import Unavailable, UserError
 from tailfirst.ontology.tables import read_known
 from tailfirst.paths import Workspace
 from tailfirst.port import (
@@ -39,9 +39,9 @@ from tailfirst.port import (
     TaskRef,
     TaskSpec,
     VendorEvent,
-    WebhookHint,
 )
 from tailfirst.vendors import _simulated_wire as wire
+from tailfirst.vendors._not_offered import NoWebhooks
 from tailfirst.vendors._simulated_answers import answers
 from tailfirst.vendors._simulated_book import Book, EventRow, Job
 from tailfirst.vendors._simulated_company import Company, utc_now
@@ -73,11 +73,12 @@ def read_truth(ws: Workspace, version: str | None = None) -> dict[str, str]:
     return dict(zip(table["item_id"].to_pylist(), table["class_id"].to_pylist(), strict=True))
 
 
-class SimulatedVendor:
+class SimulatedVendor(NoWebhooks):
     """The port's face of the simulated company: it only translates."""
 
     name = "simulated"
     parser_version = wire.PARSER_VERSION
+    who_sends_none = "the simulated vendor"
     simulated_clock = True  # its times must not be compared with ours
 
     def __init__(
@@ -227,14 +228,6 @@ class SimulatedVendor:
         return tuple(
             wire.cost_line(c.line_id, c.key, batch.key, c.amount_micros, c.currency, c.at, c.kind) for c in lines
         )
-
-    def verify_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> WebhookHint:  # noqa: ARG002
-        """Refused: this vendor sends none.
-
-        Raises:
-            AuthRefused: Always.
-        """
-        raise AuthRefused("the simulated vendor sends no webhooks (Capabilities.push is NONE)")
 
     def health(self) -> Health:
         """Whether its database can be opened."""

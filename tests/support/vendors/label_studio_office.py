@@ -12,7 +12,8 @@ import httpx
 
 from tailfirst.port import BatchRef, CancelReport, Cursor, Page, TaskRef, VendorEvent
 from tailfirst.vendors._label_studio_place import Place
-from tailfirst.vendors._label_studio_wire import MODEL, OURS, choice
+from tailfirst.vendors._label_studio_seen import OURS
+from tailfirst.vendors._label_studio_wire import MODEL, choice
 from tailfirst.vendors._simulated_answers import uniform
 from tailfirst.vendors.label_studio import LabelStudioVendor
 from tests.support import label_studio
