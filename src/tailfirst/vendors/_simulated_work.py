@@ -64,7 +64,9 @@ class Work:
         fault = self.params.hit("vendor_retention", item_id=job.item_id, key=job.key)
         days = self.params.retention_days
         kept = days is None or elapsed <= timedelta(days=days, seconds=job.due_s)
-        return not kept or (fault is not None and order.polls >= fault.polls)
+        if not kept or fault is None:
+            return not kept
+        return order.polls >= fault.polls and elapsed > fault.polls * self.params.poll + timedelta(seconds=job.due_s)
 
     def _return(self, session: Session, order: BatchRow, job: Job, elapsed: timedelta) -> None:
         """First answers, and what they cost."""
