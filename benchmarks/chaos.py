@@ -13,6 +13,8 @@ without an end or booked differently.
 
 import argparse
 import random
+import shutil
+import signal
 import sqlite3
 import sys
 import tempfile
@@ -35,8 +37,8 @@ from tests.support import postgres
 from tests.support.chaos.audit import Audit, audit, dispute
 from tests.support.chaos.campaign import N_GOLD, SECTIONS, Chaos, late, run
 from tests.support.chaos.company import Company, InProcess, Served
-from tests.support.chaos.faults import STAFF, armed
-from tests.support.chaos.fired import fired, read_bought, read_calls
+from tests.support.chaos.faults import STAFF, armed, calm
+from tests.support.chaos.fired import of_calls, of_items, read_bought, read_calls
 from tests.support.chaos.intruder import Intruder
 from tests.support.vendors import kit as kits
 from tests.support.vendors.world import Clock, write_folder
@@ -52,9 +54,11 @@ OFFERED: dict[str, Any] = {
 
 def main() -> int:
     given = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with ExitStack() as stack:
         base = FAST if given.root is None and FAST.is_dir() else given.root
-        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-", dir=base)))
+        root = Path(tempfile.mkdtemp(prefix="chaos-", dir=base))
+        stack.callback(shutil.rmtree, root) if not given.keep else print(f"the workspace stays in {root}")
         company = vendor_of(root, given)
         chaos = campaign_of(root, company, given)
         chaos.url = "" if given.ledger == "sqlite" else server(stack)
@@ -66,9 +70,16 @@ def main() -> int:
         rng, intruder = random.Random(given.seed), Intruder(company)
         chaos.warm = stack.enter_context(chaos.open())
         run(chaos, rng, intruder)
+        middle = read_calls(company.book)
+        company.arm(calm(faults))
         late(chaos, rng)
         took = time.perf_counter() - started
-        return report(chaos, intruder, Config.model_validate({**VENDOR, "seed": given.seed, "faults": faults}), took)
+        wild, tame = (
+            Config.model_validate({**VENDOR, "seed": given.seed, "faults": f}) for f in (faults, calm(faults))
+        )
+        struck = of_calls(wild, {}, middle)
+        struck.update(of_calls(tame, middle, read_calls(company.book)))
+        return report(chaos, intruder, wild, struck, took)
 
 
 def parse() -> argparse.Namespace:
@@ -79,6 +90,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--vendor", choices=("rest", "simulated"), default="rest", help="over HTTP, or in process")
     parser.add_argument("--ledger", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--root", type=Path, help="where the workspace is made; default: in memory (/dev/shm)")
+    parser.add_argument("--keep", action="store_true", help="leave the workspace where it is")
     return parser.parse_args()
 
 
@@ -109,18 +121,18 @@ def server(stack: ExitStack) -> str:
     return stack.enter_context(postgres.running(found)).create("chaos")
 
 
-def report(chaos: Chaos, intruder: Intruder, params: Config, took: float) -> int:
+def report(chaos: Chaos, intruder: Intruder, params: Config, struck: Counter[str], took: float) -> int:
     company = chaos.company
     assert company is not None
-    calls, bought = read_calls(company.book), read_bought(company.book, params.hours_per_poll)
+    truth = kits.truth(chaos.rounds * chaos.items + N_GOLD)
+    struck.update(of_items(params, read_bought(company.book, params.hours_per_poll), truth))
     company.arm([])
     with chaos.open() as ctx:
         found = audit(ctx, company.book)
         company.arm([fault.model_dump(exclude_defaults=True) for fault in params.faults])
         dispute(ctx, params, company.book, found)
         inbox = ctx.ledger.inbox.status(ctx.campaign)
-    truth = kits.truth(chaos.rounds * chaos.items + N_GOLD)
-    tell_faults(fired(params, calls, bought, truth), company)
+    tell_faults(struck, company)
     refused = True
     if isinstance(company, Served):
         refused = tell_webhooks(company, intruder)

@@ -25,7 +25,7 @@ from tests.support.vendors.world import World, act, upcoming
 
 ACTS = 30  # of one worker before it ends by itself
 ACT_H = 2.0  # our clock between two acts
-LATE_STEPS, LATE_H = 6, 72.0  # at the end the vendor's clock jumps so often by so much: nothing takes longer
+LATE_STEPS, LATE_H = 3, 144.0  # at the end the vendor's clock jumps so often by so much: nothing takes longer
 KEPT_H = 24.0 * 60  # and then far enough for its retention to strike
 N_GOLD = 12  # gold items, beyond the pool that is bought
 OPERATOR = ("auth", "budget", "held")  # pauses that a person ends by resuming

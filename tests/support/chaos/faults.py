@@ -14,7 +14,8 @@ STAFF = tuple(
     {"id": name, "skill": skill, "skip": 0.02}
     for name, skill in {"a1": 0.97, "a2": 0.96, "a3": 0.9, "a4": 0.92, "a5": 0.9, "a6": 0.94}.items()
 )
-KEPT_POLLS = 8  # polls after its answer at which a task of `vendor_retention` is deleted
+CALM = 0.1  # at the end, when every order is asked again: so much of the rates of calls
+KEPT_POLLS = 14  # polls after its answer at which a task of `vendor_retention` is deleted
 
 CALLS: tuple[dict[str, Any], ...] = (
     {"name": "create_timeout", "rate": 0.08, "after_commit": True},
@@ -53,6 +54,12 @@ PEOPLE: tuple[dict[str, Any], ...] = (
     {"name": "annotator_spam", "annotators": [SPAMMER]},
     {"name": "gold_leaked", "annotators": [LEAKED]},
 )
+
+
+def calm(faults: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same with rarer faults of calls: hundreds of orders are asked in one go, and one refusal ends it."""
+    mine = {fault["name"] for fault in CALLS}
+    return [fault | {"rate": fault["rate"] * CALM} if fault["name"] in mine else fault for fault in faults]
 
 
 def armed(absent: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tailfirst.vendors import _simulated_wire as wire
 from tailfirst.vendors._simulated_faults import Fault, fires
-from tailfirst.vendors._simulated_params import CALL_FAULTS, SERVICE_FAULTS, STAFF_FAULTS, Params
+from tailfirst.vendors._simulated_params import CALL_FAULTS, STAFF_FAULTS, Params
 
 OPERATION = {
     "create_timeout": "submit", "batch_partial": "submit", "double_worker": "submit", "zombie_worker": "changes",
@@ -76,16 +76,23 @@ def read_bought(book: Path, hours_per_poll: float) -> list[Bought]:
     ]  # fmt: skip
 
 
-def fired(params: Params, calls: Mapping[str, int], bought: list[Bought], truth: Mapping[str, str]) -> Counter[str]:
-    """Times that each armed fault struck; two forms of one fault are counted apart. 0 = armed, and never struck."""
-    counted: Counter[str] = Counter({named(fault): 0 for fault in params.faults})
-    for name in dict.fromkeys(fault.name for fault in params.faults):
-        if name in SERVICE_FAULTS:
-            counted.update(_service(params, name, calls))
-        elif name in CALL_FAULTS:
-            struck = (params.hit(name, call=n) for n in range(1, calls.get(OPERATION[name], 0) + 1))
-            counted.update(named(fault) for fault in struck if fault is not None)
-        elif name in STAFF_FAULTS:
+def of_calls(params: Params, before: Mapping[str, int], calls: Mapping[str, int]) -> Counter[str]:
+    """Times that each armed fault struck a call, of those after `before` up to `calls`, by operation."""
+    counted: Counter[str] = Counter({named(fault): 0 for fault in params.faults if fault.name in CALL_FAULTS})
+    for name in dict.fromkeys(fault.name for fault in params.faults if fault.name in CALL_FAULTS):
+        operation = OPERATION.get(name, "any")  # service faults count every call
+        for n in range(before.get(operation, 0) + 1, calls.get(operation, 0) + 1):
+            fault = next((f for f in params.armed(name) if fires(f, params.seed, call=n)), None)
+            counted.update([named(fault)] if fault is not None else [])
+    return counted
+
+
+def of_items(params: Params, bought: list[Bought], truth: Mapping[str, str]) -> Counter[str]:
+    """Times that each armed fault struck a labeling task, or an answer of a person."""
+    wanted = [fault for fault in params.faults if fault.name not in CALL_FAULTS]
+    counted: Counter[str] = Counter({named(fault): 0 for fault in wanted})
+    for name in dict.fromkeys(fault.name for fault in wanted):
+        if name in STAFF_FAULTS:
             answered = [b for b in bought if b.done and (name != "gold_leaked" or b.purpose == "GOLD")]
             counted[name] += sum(params.hit(name, key=who) is not None for b in answered for who in b.people)
         else:
@@ -98,12 +105,6 @@ def named(fault: Fault) -> str:
     """A fault, and which form of it."""
     form = " (after the commit)" if fault.after_commit else " (deleted)" if fault.deleted else ""
     return fault.name + form
-
-
-def _service(params: Params, name: str, calls: Mapping[str, int]) -> Counter[str]:
-    mine = params.armed(name)
-    numbers = range(1, calls.get("any", 0) + 1)
-    return Counter({name: sum(any(fires(f, params.seed, call=n) for f in mine) for n in numbers)})
 
 
 def _occasion(params: Params, name: str, b: Bought, fault: Fault, truth: Mapping[str, str]) -> bool:
