@@ -1,6 +1,7 @@
 """The campaign of a chaos run: what its workers do, what its people do, and how workers are killed and replaced."""
 
 import random
+import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -50,7 +51,8 @@ class Chaos(World):
     turns: int = 0
     warm: Context | None = None  # the parent's; its children inherit compiled statements, and no connection
     url: str = ""
-    approvals: int = field(default=0)
+    told: int = 0
+    started: float = field(default_factory=time.perf_counter)
 
     def open(self) -> Context:
         """A context whose ledger is this process's own."""
@@ -74,6 +76,15 @@ class Chaos(World):
     def _vendor(self) -> LabelVendor:
         assert self.company is not None
         return self.company.vendor()
+
+    def tell(self) -> None:
+        """Say where the campaign stands, every twenty rounds."""
+        assert self.warm is not None
+        row = self.warm.ledger.rounds.current("kit")
+        if row is not None and row.round_no - self.told >= 20:
+            self.told = row.round_no
+            span = time.perf_counter() - self.started
+            print(f"... round {row.round_no} after {span:.0f} s, {self.kills} workers killed", flush=True)
 
     # ---- the clock ------------------------------------------------------------------------------------------------
     def load_clock(self) -> None:
@@ -212,6 +223,7 @@ def run(chaos: Chaos, rng: random.Random, intruder: Intruder) -> None:
     assert chaos.warm is not None
     for _ in range(chaos.rounds * 40):
         chaos.load_clock()
+        chaos.tell()
         if over(chaos, chaos.warm):
             return
         if rng.random() < 0.2:
