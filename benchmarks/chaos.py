@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ def campaign_of(root: Path, company: Company, given: argparse.Namespace) -> Chao
     kit = kits.Kit(lambda _: company.vendor(), frozenset())
     sections = {**SECTIONS, "vendor": company.plugin()}
     chaos = Chaos(root, kit, Clock(), sections, rounds=given.rounds, items=given.items, company=company)
+    chaos.say = partial(print, flush=True)
     rows = [{"item_id": item, "class_id": name} for item, name in kits.truth(pool).items()]
     write_parquet(chaos.ws.oracle, pa.Table.from_pylist(rows, schema=schemas.LABELED))
     chaos.write_gold()

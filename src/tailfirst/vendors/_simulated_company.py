@@ -115,7 +115,7 @@ class Company:
         """Find or create an order, at the prices of now; its id."""
         vendor_id = f"order-{spec.key[:16]}"
         if session.batch(vendor_id) is None:
-            percent = percent_now(self.params, session)
+            percent = percent_now(session)
             session.add_batch(vendor_id, spec.key, spec.project.vendor_id, spec.round_no, spec.overlap, percent)
         return vendor_id
 

@@ -28,7 +28,7 @@ CALL_FAULTS = (
     "zombie_worker",  # of changes: an old submit of this order comes in again, long after it was closed
     "export_truncated",  # of fetch: the export ends early
     "ontology_drift",  # of ensure_project: the vendor's classes are no longer ours
-    "price_changed",  # of quote and open_batch, counted together: from that call on everything costs a quarter more
+    "price_changed",  # of quote: from that call on everything costs a quarter more; what was quoted holds
     *SERVICE_FAULTS,
 )
 PUSH_FAULTS = ("webhook_lost", "webhook_forged", "webhook_early")  # of the HTTP face; in process nothing is pushed

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -52,6 +53,7 @@ class Chaos(World):
     warm: Context | None = None  # the parent's; its children inherit compiled statements, and no connection
     url: str = ""
     told: int = 0
+    say: Callable[[str], None] = lambda _: None
     started: float = field(default_factory=time.perf_counter)
 
     def open(self) -> Context:
@@ -84,7 +86,7 @@ class Chaos(World):
         if row is not None and row.round_no - self.told >= 20:
             self.told = row.round_no
             span = time.perf_counter() - self.started
-            print(f"... round {row.round_no} after {span:.0f} s, {self.kills} workers killed", flush=True)
+            self.say(f"... round {row.round_no} after {span:.0f} s, {self.kills} workers killed")
 
     # ---- the clock ------------------------------------------------------------------------------------------------
     def load_clock(self) -> None:

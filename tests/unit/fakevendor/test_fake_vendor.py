@@ -170,6 +170,15 @@ def test_a_jump_of_the_clock_brings_answers_charges_and_survives_a_restart(tmp_p
     assert client(shop(tmp_path)).get("/v1/health").json()["now"] >= now
 
 
+def test_a_new_price_list_counts_for_new_orders(tmp_path: Path) -> None:
+    http = client(shop(tmp_path))
+    assert http.post("/admin/prices", json={"percent": 200}).json() == {"percent": 200}
+    ordered(http)
+    http.post("/admin/prices", json={"percent": 100})
+    http.post("/admin/clock", json={"hours": 100})
+    assert http.get("/admin/book").json()["amount_micros"] == 2 * 160_000
+
+
 def test_a_balance_that_does_not_reach_creates_nothing(tmp_path: Path) -> None:
     http = client(shop(tmp_path, balance_micros=200_000))
     batch_id = ordered(http)  # 160,000 micros

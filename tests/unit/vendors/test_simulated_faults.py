@@ -204,6 +204,20 @@ def test_prices_move_once_and_stay(tmp_path: Path) -> None:
     assert {line.amount.micros for line in made.costs(order)} == {50_000}
 
 
+def test_what_was_quoted_holds_for_each_purpose(tmp_path: Path) -> None:
+    """A round is quoted by purpose; if the price moves in between, no order could cost what the parts said together."""
+    made = vendor(tmp_path, {"name": "price_changed", "at_call": 2})
+    train, audit = order_spec(), replace(order_spec(), purpose="AUDIT")
+    assert [made.quote(one).per_task.micros for one in (train, audit)] == [40_000, 100_000]
+    order = made.open_batch(train)
+    one, other = TEN[0], replace(TEN[1], purpose="AUDIT")
+    made.submit(order, [one, other])
+    made.finalize(order)
+    for _ in range(4):
+        made.changes(order, None)
+    assert {line.key: line.amount.micros for line in made.costs(order)} == {one.key: 40_000, other.key: 100_000}
+
+
 def test_an_old_key_is_a_new_purchase_after_its_time(tmp_path: Path) -> None:
     clock = Clock()
     made = vendor(tmp_path, clock=clock, idempotency="NATIVE_TTL", idempotency_ttl_s=3600)
