@@ -46,7 +46,7 @@ from tailfirst.vendors._simulated_answers import answers
 from tailfirst.vendors._simulated_book import Book, EventRow, Job
 from tailfirst.vendors._simulated_company import Company, utc_now
 from tailfirst.vendors._simulated_desk import NO_ANSWERS, Created
-from tailfirst.vendors._simulated_money import percent_now, statement
+from tailfirst.vendors._simulated_money import percent_quoted, statement
 from tailfirst.vendors._simulated_params import Params
 
 __all__ = ["Params", "SimulatedVendor", "answers", "load", "read_truth"]
@@ -121,7 +121,9 @@ class SimulatedVendor(NoWebhooks):
     def quote(self, batch: BatchSpec) -> Quote:
         """Price list times items times answers per item, in the prices of now."""
         with self._company.call("quote", counted=False) as (session, _):
-            each = self.params.price_micros.of(batch.purpose) * percent_now(self.params, session) // 100
+            each = (
+                self.params.price_micros.of(batch.purpose) * percent_quoted(self.params, session, batch.purpose) // 100
+            )
         return Quote(
             total=self._money(each * batch.overlap * batch.n_tasks),
             per_task=self._money(each * batch.overlap),
