@@ -89,6 +89,11 @@ class Shop:
         with self.book.session() as session:
             session.write_note("balance_micros", str(balance_micros))
 
+    def reprice(self, percent: int) -> None:
+        """Set what new quotes and orders cost, in hundredths of the price list."""
+        with self.book.session() as session:
+            session.write_note("percent", str(percent))
+
     def start(self) -> None:
         """Begin to send callbacks and, where asked, to let time pass by itself."""
         self.callbacks.start()

@@ -65,6 +65,7 @@ def _seal(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
         costs = cost_lines(ctx, row)
         _compare(ctx, row, found, costs.rows, folder)
     else:
+        _take_back(ctx, row, lease)
         pull(ctx, row, sweep=True)
         read(ctx, row)
         stopped = stop_if_swapped(ctx, row)
@@ -111,6 +112,16 @@ def _give_up(ctx: Context, row: RoundRow, lease: LeaseRow) -> None:
         return
     for state in OUTSTANDING:
         _move(ctx, [t.key for t in ledger.tasks.list(campaign, no, (state,))], state, "CANCEL_REQUESTED", "not back")
+    _take_back(ctx, row, lease)
+
+
+def _take_back(ctx: Context, row: RoundRow, lease: LeaseRow) -> None:
+    """Ask the vendor for what is to be taken back, and write down what became of it.
+
+    A seal that was killed in between leaves tasks behind that are asked for and not settled. The next one settles them
+    before it sweeps: an answer can come only for a task that is known to be TOO_LATE.
+    """
+    ledger, campaign, no = ctx.ledger, ctx.campaign, row.round_no
     asked = ledger.tasks.list(campaign, no, ("CANCEL_REQUESTED",))
     refs = [TaskRef(SubmissionKey(t.key), t.vendor_task_id or "", t.payload_sha256, None) for t in asked]
     if refs:

@@ -122,7 +122,7 @@ class Company:
         """Find or create an order, at the prices of now; its id."""
         vendor_id = f"order-{spec.key[:16]}"
         if session.batch(vendor_id) is None:
-            percent = percent_now(self.params, session)
+            percent = percent_now(session)
             session.add_batch(vendor_id, spec.key, spec.project.vendor_id, spec.round_no, spec.overlap, percent)
         return vendor_id
 
@@ -152,7 +152,7 @@ class Company:
         desk = self.desk
         made = [desk.create(session, order, item, looks=looks) for item in items[:reach]]
         if self.fault("double_worker", call):  # a second worker's request, while ours is on its way
-            made = [desk.create(session, order, item, looks=True) for item in items[:reach]]
+            made = [desk.create(session, order, item, looks=True, at_once=True) for item in items[:reach]]
         spent = sum(c.job.price_micros for c in made if c.job is not None and c.outcome == "CREATED")
         if left is not None and spent > left:
             raise QuotaExceeded(f"{spent} micros asked for, {left} left at the simulated vendor (402)")

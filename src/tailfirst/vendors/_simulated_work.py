@@ -7,6 +7,7 @@ from datetime import timedelta
 from tailfirst.vendors import _simulated_wire as wire
 from tailfirst.vendors._simulated_answers import CHANGED, Ask, choose_annotators, start_of
 from tailfirst.vendors._simulated_book import BatchRow, Charge, EventRow, Job, ResultRow, Review, Session
+from tailfirst.vendors._simulated_money import percent_of
 from tailfirst.vendors._simulated_params import Params
 
 AGAIN = timedelta(days=1)  # until an answer that was sent back is given anew
@@ -37,7 +38,9 @@ class Work:
         others = session.jobs_of_item(job.item_id) if copy else ()
         seen = frozenset(i for other in others for i in other.people)
         people = choose_annotators(self.params, job.key, order.overlap, seen)
-        price = self.params.price_micros.of(job.purpose) * order.overlap * order.percent // 100
+        price = (
+            self.params.price_micros.of(job.purpose) * order.overlap * percent_of(session, order, job.purpose) // 100
+        )
         job = replace(job, people=tuple(a.id for a in people), price_micros=price)
         if job.purpose == "RELABEL" and others:
             first = others[0]
@@ -72,7 +75,9 @@ class Work:
         fault = self.params.hit("vendor_retention", item_id=job.item_id, key=job.key)
         days = self.params.retention_days
         kept = days is None or elapsed <= timedelta(days=days, seconds=job.due_s)
-        return not kept or (fault is not None and order.polls >= fault.polls)
+        if not kept or fault is None:
+            return not kept
+        return order.polls >= fault.polls and elapsed > fault.polls * self.params.poll + timedelta(seconds=job.due_s)
 
     def _return(self, session: Session, order: BatchRow, job: Job, elapsed: timedelta) -> None:
         """First answers, and what they cost."""

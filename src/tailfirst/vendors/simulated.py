@@ -40,13 +40,14 @@ from tailfirst.port import (
     TaskSpec,
     VendorEvent,
 )
+from tailfirst.quote_basis import basis
 from tailfirst.vendors import _simulated_wire as wire
 from tailfirst.vendors._not_offered import NoWebhooks
 from tailfirst.vendors._simulated_answers import answers
 from tailfirst.vendors._simulated_book import Book, EventRow, Job
 from tailfirst.vendors._simulated_company import Company, utc_now
 from tailfirst.vendors._simulated_desk import NO_ANSWERS, Created
-from tailfirst.vendors._simulated_money import percent_now, statement
+from tailfirst.vendors._simulated_money import percent_quoted, statement
 from tailfirst.vendors._simulated_params import Params
 
 __all__ = ["Params", "SimulatedVendor", "answers", "load", "read_truth"]
@@ -121,11 +122,13 @@ class SimulatedVendor(NoWebhooks):
     def quote(self, batch: BatchSpec) -> Quote:
         """Price list times items times answers per item, in the prices of now."""
         with self._company.call("quote", counted=False) as (session, _):
-            each = self.params.price_micros.of(batch.purpose) * percent_now(self.params, session) // 100
+            each = (
+                self.params.price_micros.of(batch.purpose) * percent_quoted(self.params, session, batch.purpose) // 100
+            )
         return Quote(
             total=self._money(each * batch.overlap * batch.n_tasks),
             per_task=self._money(each * batch.overlap),
-            basis=f"{batch.n_tasks} {batch.purpose} items x {batch.overlap} answers x {each} micros",
+            basis=basis(batch.n_tasks, batch.purpose, batch.overlap, each, self.params.currency),
             valid_until=batch.sla_at + QUOTE_HOLDS,
         )
 

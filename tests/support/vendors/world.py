@@ -101,7 +101,7 @@ class World:
             **{name: {} for name in ("retrieval", "evaluation", "choice", "stopping", "control")},
         }
         for name, values in self.sections.items():
-            given[name] = {**given[name], **values}
+            given[name] = {**given.get(name, {}), **values}
         return Params.model_validate(given)
 
     def context(
