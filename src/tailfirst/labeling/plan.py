@@ -26,6 +26,7 @@ from tailfirst.ledger.records import NewTask, RoundRow
 from tailfirst.port import Purpose
 from tailfirst.quality.gold import read_gold
 from tailfirst.quality.history import History
+from tailfirst.task import load_task
 
 PURPOSES: Mapping[str, Purpose] = {"TRAIN": "TRAIN", "AUDIT": "AUDIT", "GOLD": "GOLD", "RELABEL": "RELABEL"}
 KEPT_METRICS = (
@@ -69,7 +70,7 @@ def freeze(ctx: Context) -> str:
     """Write the next round with one labeling task per row of work/batch.parquet, in one transaction.
 
     Raises:
-        UserError: Another round is still open, or there is no batch.
+        UserError: Another round is still open, there is no batch, or task.yaml changed meanwhile.
         CheckFailed: The batch may not be bought.
     """
     last = ctx.ledger.rounds.current(ctx.campaign)
@@ -77,6 +78,7 @@ def freeze(ctx: Context) -> str:
     if last is not None and last.state == "SELECTED" and last.batch_sha256 == sha256:
         return f"round {last.round_no} holds this batch already: {last.n_tasks} items"
     round_no = _next_round(last)
+    _same_classes(ctx)
     set_caps(ctx.ledger, ctx.params)
     table = check(ctx)
     tasks = [_task(ctx, row, round_no, slot) for row in table.to_pylist() for slot in slots(ctx)]
@@ -96,6 +98,16 @@ def _next_round(last: RoundRow | None) -> int:
             f"round {last.round_no} is {last.state}: finish it (`tailfirst advance`) before another batch is planned"
         )
     return last.round_no + 1
+
+
+def _same_classes(ctx: Context) -> None:
+    """The round will be frozen on the classes that this process read when it began."""
+    now = load_task(ctx.ws.task)
+    if now.digest != ctx.task.digest:
+        raise UserError(
+            f"{ctx.ws.task} changed since this process read it (version {ctx.task.ontology_version!r} then, "
+            f"{now.ontology_version!r} now): nothing was planned; run it again, so that the batch is chosen anew"
+        )
 
 
 def _read(ctx: Context) -> pa.Table:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tailfirst import schemas
 from tailfirst.artifacts import write_parquet
-from tailfirst.errors import OntologyError
+from tailfirst.errors import OntologyError, UserError
 from tailfirst.labeling import abort, plan, quote, replay
 from tailfirst.labeling._lease import holding
 from tailfirst.labeling._versions import ASKED
@@ -209,6 +209,17 @@ def test_not_beside_a_worker_who_seals(world: Any, stepper: Any) -> None:
     with world.context(worker="other host:1") as other, holding(other, 1), refused:
         apply(world, path)
     assert "version 2" in apply(world, path)
+
+
+def test_a_worker_who_read_the_old_classes_plans_nothing(world: Any) -> None:
+    """A change may come while the stages choose a batch: no round is open, and nothing holds it up."""
+    world.batch(world.pool()[:2])
+    with world.context() as ctx:
+        apply(world, write(world, "rename"))
+        with pytest.raises(UserError, match=r"changed since this process read it .version '1' then, '2' now"):
+            plan.freeze(ctx)
+    with world.context() as ctx:
+        assert "round 1 planned" in plan.freeze(ctx)
 
 
 @pytest.mark.parametrize("what", ["a class", "the version"])
