@@ -234,3 +234,21 @@ def test_an_answer_between_two_tries_to_take_its_task_back(world: Any, runner: A
         assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "ACCEPTED"
         assert late in {row["item_id"] for row in world.labels()}
         assert ctx.ledger.tasks.in_flight("tiny") == []
+
+
+def test_a_late_answer_that_cannot_be_used_ends_too(world: Any, runner: Any) -> None:
+    """It is exported with the next round; the task must not stay QUARANTINED for ever."""
+    late = world.pool()[1]
+    bad = [{"name": name, "items": [late]} for name in ("late_label", "payload_malformed")]
+    world.vendor.update(annotators=EXPERTS, faults=bad, hours_per_poll=50)
+    world.round.update(sla_hours=3, quorum=0.7)
+    with world.context() as ctx:
+        world.batch(world.pool()[:4])
+        runner(ctx, hours=1)
+        assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "TOO_LATE"
+        for start in (4, 8, 12):
+            world.batch(world.pool()[start : start + 4])
+            runner(ctx, hours=1)
+        assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "CLOSED_UNLABELED"
+        assert late not in {row["item_id"] for row in world.labels()}
+        books_agree(world, ctx)
