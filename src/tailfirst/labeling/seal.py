@@ -21,6 +21,7 @@ from tailfirst.labeling._exported import cost_lines
 from tailfirst.labeling._guard import guarded
 from tailfirst.labeling._ingest import pull, read, validate
 from tailfirst.labeling._lease import holding, renewed
+from tailfirst.labeling._quality import same_person
 from tailfirst.labeling._resubmit import after_skip
 from tailfirst.labeling._round import current, idle, refresh
 from tailfirst.labeling._swapped import stop_if_swapped
@@ -242,5 +243,7 @@ def _said(row: RoundRow, found: Harvest, sealed: str) -> str:
     parts += [f"{late} of them late for an earlier round"] if late else []
     parts += [f"{unlabeled} answered without a label"] if unlabeled else []
     parts += [f"{gold} gold items answered"] if gold else []
+    twice = len({item for item, _, _ in same_person(found)})
+    parts += [f"{twice} items answered more than once by one person, counted once"] if twice else []
     parts += [f"answers of {', '.join(found.judged.accused)} not counted"] if found.judged.accused else []
     return ", ".join(parts)

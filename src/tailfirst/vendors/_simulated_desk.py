@@ -1,6 +1,6 @@
 """The simulated vendor's front desk: what becomes of each labeling task that is asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -10,7 +10,7 @@ from tailfirst.port import SubmissionKey, TaskSpec
 from tailfirst.vendors import _simulated_wire as wire
 from tailfirst.vendors._simulated_book import BatchRow, Job, Session
 from tailfirst.vendors._simulated_params import Params
-from tailfirst.vendors._simulated_work import Work
+from tailfirst.vendors._simulated_work import Known, Work
 
 NO_ANSWERS = (
     "the simulated vendor answers from known labels: `tailfirst init --label-column NAME` keeps them in "
@@ -31,10 +31,12 @@ class Created:
 class Desk:
     """Takes labeling tasks in, as far as its memory for keys goes."""
 
-    def __init__(self, params: Params, people: Work, truth: Mapping[str, str], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, params: Params, people: Work, known: Callable[[BatchRow], Known], now: Callable[[], datetime]
+    ) -> None:
         self._params = params
         self._people = people
-        self._truth = truth
+        self._known = known
         self._now = now
 
     def create(
@@ -66,7 +68,7 @@ class Desk:
         taken_back = bool(before) and not known and self._params.idempotency == "NATIVE"  # a unique id is used for good
         if closed or taken_back:
             return Created(item.key, "REJECTED", None, "the order is closed" if closed else "the key was taken back")
-        if item.item_id not in self._truth:
+        if item.item_id not in self._known(order).truth:
             return Created(item.key, "REJECTED", None, f"no known label for item {item.item_id}; {NO_ANSWERS}")
         job = Job(
             vendor_id=f"task-{sha256_bytes(item.key.encode())[:16]}" + (f"-{len(before) + 1}" if before else ""),

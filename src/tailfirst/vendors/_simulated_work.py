@@ -1,7 +1,7 @@
 """Time passes at the simulated vendor: answers come in, change, are sent back or deleted, and charges arise."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tailfirst.vendors import _simulated_wire as wire
@@ -14,13 +14,20 @@ AGAIN = timedelta(days=1)  # until an answer that was sent back is given anew
 Told = Callable[[Session, Job, EventRow], None]  # what to do about every new line of the change list
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the vendor's people know, in the classes of one ontology version."""
+
+    truth: Mapping[str, str]  # by item id
+    class_ids: tuple[str, ...]  # every class that occurs, sorted
+
+
 class Work:
     """What the people of the vendor do with an order."""
 
-    def __init__(self, params: Params, truth: Mapping[str, str], class_ids: tuple[str, ...], told: Told | None) -> None:
+    def __init__(self, params: Params, known: Callable[[BatchRow], Known], told: Told | None) -> None:
         self.params = params
-        self._truth = truth
-        self._class_ids = class_ids
+        self._known = known
         self._told = told
 
     def assigned(self, session: Session, order: BatchRow, job: Job, *, copy: bool) -> Job:
@@ -43,8 +50,9 @@ class Work:
 
     def ask(self, order: BatchRow, job: Job) -> Ask:
         """What the people are asked."""
+        known = self._known(order)
         return Ask(
-            job.key, job.item_id, self._truth[job.item_id], self._class_ids, order.round_no, job.purpose, job.prelabel,
+            job.key, job.item_id, known.truth[job.item_id], known.class_ids, order.round_no, job.purpose, job.prelabel,
             job.first,
         )  # fmt: skip
 
