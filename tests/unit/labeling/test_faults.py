@@ -252,3 +252,23 @@ def test_a_late_answer_that_cannot_be_used_ends_too(world: Any, runner: Any) -> 
         assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "CLOSED_UNLABELED"
         assert late not in {row["item_id"] for row in world.labels()}
         books_agree(world, ctx)
+
+
+def test_an_answer_that_was_deleted_before_we_had_it_is_asked_for_once(world: Any, stepper: Any) -> None:
+    """The change list names it, and says further on that it is gone: the cursor moves on."""
+    gone = world.pool()[1]
+    deleted = {"name": "label_changed", "items": [gone], "deleted": True}
+    world.vendor.update(annotators=EXPERTS, faults=[deleted], page_size=1, hours_per_poll=100)
+    world.round.update(sla_hours=100)
+    world.batch(world.pool()[:4])
+    with world.context() as ctx:
+        while (row := ctx.ledger.rounds.current("tiny")) is None or row.state != "OPEN":
+            stepper(ctx)
+        watched = replace(ctx, vendor=Wrapped(ctx.vendor))
+        for _ in range(3):
+            collect.collect(watched)
+        asked = [ref.vendor_id for name, args in watched.vendor.calls if name == "fetch" for ref in args[0]]
+        (task,) = ctx.ledger.tasks.by_item("tiny", gone)
+        assert asked.count(task.vendor_task_id) <= 4  # revision 1 and 2, each once more in a smaller part
+        changes = [args for name, args in watched.vendor.calls if name == "changes"]
+        assert len({str(cursor) for _, cursor in changes[-2:]}) == 1  # at the end of the list, and nothing new
