@@ -117,7 +117,9 @@ def _misused(error: typer.TyperException) -> int:
     message = getattr(error, "format_message", lambda: str(error))()
     if not message:  # no command at all: typer has printed the help
         return 2
-    return _refuse(f"{message.rstrip('.')}; `tailfirst --help` lists what there is", 2)
+    where = getattr(error, "ctx", None)
+    command = "tailfirst" if where is None else where.command_path
+    return _refuse(f"{message.rstrip('.')}; `{command} --help` lists what there is", 2)
 
 
 def _refuse(sentence: str, code: int) -> int:

@@ -50,5 +50,6 @@ def params(kind: str, name: str, given: dict[str, object]) -> BaseModel:
 
 def explain(where: str, model: type[BaseModel], error: ValidationError) -> str:
     """One line per mistake, each with its place, then the keys there are."""
-    lines = [f"{where}.{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors()]
+    places = ((".".join(map(str, (where, *e["loc"]))), e) for e in error.errors())
+    lines = [f"{place}: {e['msg']} (found {e['input']!r})" for place, e in places]
     return "; ".join(lines) + f"; known keys of {where}: {', '.join(model.model_fields) or 'none'}"

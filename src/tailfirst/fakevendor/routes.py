@@ -12,6 +12,7 @@ from tailfirst.fakevendor import views
 from tailfirst.fakevendor.answers import Cut, problem
 from tailfirst.fakevendor.shapes import BatchIn, ProjectIn, QuoteIn, ReviewIn, TaskIds, TaskIn, TasksIn, UniqueIds
 from tailfirst.fakevendor.shop import Shop
+from tailfirst.quote_basis import basis
 from tailfirst.vendors._simulated_money import percent_quoted, statement
 from tailfirst.vendors.simulated import QUOTE_HOLDS
 
@@ -42,7 +43,7 @@ def orders(router: APIRouter, shop: Shop) -> None:
             "total_micros": each * given.overlap * given.n_tasks,
             "per_task_micros": each * given.overlap,
             "currency": shop.config.currency,
-            "basis": f"{given.n_tasks} {given.purpose} items x {given.overlap} answers x {each} micros",
+            "basis": basis(given.n_tasks, given.purpose, given.overlap, each, shop.config.currency),
             "valid_until": (given.sla_at + QUOTE_HOLDS).isoformat(),
         }
 

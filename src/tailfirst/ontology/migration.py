@@ -126,6 +126,8 @@ def load_migration(path: Path) -> Migration:
         value: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise OntologyError(f"{path} is not readable YAML: {error}") from error
+    if value is None:
+        raise OntologyError(f"{path} is empty; a migration has from, to and steps: docs/ontology.md shows one")
     try:
         return Migration.model_validate(value)
     except ValidationError as error:

@@ -15,6 +15,7 @@ from tailfirst.contracts import Interval
 
 WIDTH = 360.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 12.0, 10.0, 38.0
+DIGIT = 6.8  # width of a digit of the font, rounded up
 Style = Literal["main", "other", "random", "zero"]
 
 
@@ -87,7 +88,8 @@ def line_chart(title: str, series: Sequence[Series], x_title: str, *, percent: b
 def bar_chart(title: str, bars: Sequence[Bar], top: float) -> Markup:
     """Horizontal stacked bars (before, then added) on a scale that ends at `top`."""
     row, label = 19.0, 118.0
-    across = _Scale(0.0, max(top, 1.0), label, WIDTH - 46.0)
+    room = 6.0 + DIGIT * max((len(_counted(bar)) for bar in bars), default=0)  # right of the longest bar
+    across = _Scale(0.0, max(top, 1.0), label, WIDTH - room)
     parts = []
     for number, bar in enumerate(bars):
         y = 2.0 + number * row

@@ -22,6 +22,7 @@ from tailfirst.port import (
     TaskRef,
     TaskSpec,
 )
+from tailfirst.quote_basis import basis
 from tailfirst.task import Task
 from tailfirst.vendors._files_book import Book, Line, Order, ref_of, task_id, vendor_id
 from tailfirst.vendors._simulated_params import Prices
@@ -52,7 +53,7 @@ def quote(batch: BatchSpec, prices: Prices, currency: str) -> Quote:
     return Quote(
         total=Money(each * batch.overlap * batch.n_tasks, currency),
         per_task=Money(each * batch.overlap, currency),
-        basis=f"{batch.n_tasks} {batch.purpose} items x {batch.overlap} answers x {each} micros",
+        basis=basis(batch.n_tasks, batch.purpose, batch.overlap, each, currency),
         valid_until=batch.sla_at + QUOTE_HOLDS,
     )
 

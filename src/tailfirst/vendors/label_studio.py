@@ -39,6 +39,7 @@ from tailfirst.port import (
     VendorEvent,
     WebhookHint,
 )
+from tailfirst.quote_basis import basis
 from tailfirst.task import Task, load_task
 from tailfirst.vendors import _label_studio_config as interface
 from tailfirst.vendors import _label_studio_seen as listed
@@ -120,7 +121,7 @@ class LabelStudioVendor(NoReviews):
         return Quote(
             total=self._money(each * batch.overlap * batch.n_tasks),
             per_task=self._money(each * batch.overlap),
-            basis=f"{batch.n_tasks} {batch.purpose} items x {batch.overlap} answers x {each} micros (our price list)",
+            basis=basis(batch.n_tasks, batch.purpose, batch.overlap, each, self.params.currency) + " (our price list)",
             valid_until=batch.sla_at + QUOTE_HOLDS,
         )
 

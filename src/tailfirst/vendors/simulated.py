@@ -40,6 +40,7 @@ from tailfirst.port import (
     TaskSpec,
     VendorEvent,
 )
+from tailfirst.quote_basis import basis
 from tailfirst.vendors import _simulated_wire as wire
 from tailfirst.vendors._not_offered import NoWebhooks
 from tailfirst.vendors._simulated_answers import answers
@@ -127,7 +128,7 @@ class SimulatedVendor(NoWebhooks):
         return Quote(
             total=self._money(each * batch.overlap * batch.n_tasks),
             per_task=self._money(each * batch.overlap),
-            basis=f"{batch.n_tasks} {batch.purpose} items x {batch.overlap} answers x {each} micros",
+            basis=basis(batch.n_tasks, batch.purpose, batch.overlap, each, self.params.currency),
             valid_until=batch.sla_at + QUOTE_HOLDS,
         )
 

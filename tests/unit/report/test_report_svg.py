@@ -1,3 +1,4 @@
+import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 
@@ -91,3 +92,11 @@ def test_line_chart_of_a_holdout_that_is_fully_right():
     sure = Interval(1.0, 1.0, 1.0)
     chart = svg.line_chart("t", [svg.Series("s", (svg.Point(0, sure), svg.Point(20, sure)))], "x")
     ET.fromstring(chart)
+
+
+@pytest.mark.parametrize(("before", "added"), [(32, 13), (99_000, 1_000)])
+def test_numbers_of_bars_stay_in_the_picture(before, added):
+    chart = svg.bar_chart("t", [svg.Bar("long", before, added), svg.Bar("short", 1, 0)], before + added)
+    where, text = re.findall(r'<text x="([0-9.]+)" y="[0-9.]+">([^<]*)</text>', chart)[0]
+    assert "(+" in text
+    assert float(where) + 6.8 * len(text) <= svg.WIDTH
