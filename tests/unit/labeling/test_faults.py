@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tailfirst.errors import AuthRefused
-from tailfirst.labeling import collect, seal, submit
+from tailfirst.errors import AuthRefused, UserError
+from tailfirst.labeling import abort, collect, seal, submit
+from tailfirst.labeling._lease import holding
 from tailfirst.labeling.keys import batch_key
 from tailfirst.port import BatchRef
 from tests.support.vendors.wrapped import Killed, Wrapped, raises
@@ -272,3 +273,19 @@ def test_an_answer_that_was_deleted_before_we_had_it_is_asked_for_once(world: An
         assert asked.count(task.vendor_task_id) <= 4  # revision 1 and 2, each once more in a smaller part
         changes = [args for name, args in watched.vendor.calls if name == "changes"]
         assert len({str(cursor) for _, cursor in changes[-2:]}) == 1  # at the end of the list, and nothing new
+
+
+def test_killed_after_the_money_was_reserved(world: Any, runner: Any, stepper: Any) -> None:
+    """Its tasks wait in the outbox, the round is still APPROVED: it is not one of which nothing is left to order."""
+    world.batch(world.pool()[:4])
+    with world.context() as ctx:
+        while (row := ctx.ledger.rounds.current("tiny")) is None or row.state != "APPROVED":
+            stepper(ctx)
+        with holding(ctx, row.round_no) as lease:
+            ctx.ledger.tasks.to_outbox("tiny", 1, 10**9, lease, ctx.now())
+        with pytest.raises(UserError, match="being submitted"):
+            abort.abort(ctx, "somebody", "too late for that")
+        runner(ctx)
+        assert ctx.ledger.rounds.counts("tiny", 1) == {"ACCEPTED": 4}
+        assert ctx.ledger.money.status("tiny").reserved == 0
+        books_agree(world, ctx)
