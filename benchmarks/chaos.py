@@ -60,9 +60,10 @@ def main() -> int:
         base = FAST if given.root is None and FAST.is_dir() else given.root
         root = Path(tempfile.mkdtemp(prefix="chaos-", dir=base))
         stack.callback(shutil.rmtree, root) if not given.keep else print(f"the workspace stays in {root}")
-        company = vendor_of(root, given)
+        url = "" if given.ledger == "sqlite" else server(stack)
+        company = vendor_of(root, given, url)
         chaos = campaign_of(root, company, given)
-        chaos.url = "" if given.ledger == "sqlite" else server(stack)
+        chaos.url = url
         faults = armed(tuple(company.absent))
         stack.callback(company.stop)
         company.start()
@@ -95,9 +96,9 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def vendor_of(root: Path, given: argparse.Namespace) -> Company:
+def vendor_of(root: Path, given: argparse.Namespace, url: str) -> Company:
     options = {**VENDOR, "seed": given.seed}
-    return InProcess(root, options) if given.vendor == "simulated" else Served(root, options, OFFERED)
+    return InProcess(root, options) if given.vendor == "simulated" else Served(root, options, OFFERED, ledger_url=url)
 
 
 def campaign_of(root: Path, company: Company, given: argparse.Namespace) -> Chaos:

@@ -68,7 +68,8 @@ class Read:
 def pull(ctx: Context, row: RoundRow, *, sweep: bool = False) -> int:
     """Store every result that is new; returns how many.
 
-    The cursor moves only after the bytes behind it are stored, and not past a result that was named and did not come.
+    The cursor moves only after the bytes behind it are stored, and not past a result that was named and did not come,
+    unless the list says further on that it was deleted.
     A sweep reads the change list from its start and looks at every task, because cursors skip and nothing in an answer
     says so (failure `cursor_skip`). An order that is GONE at the vendor brings nothing new: what came before is ours.
     """
@@ -84,7 +85,7 @@ def pull(ctx: Context, row: RoundRow, *, sweep: bool = False) -> int:
 
 def _pages(ctx: Context, row: RoundRow, batch: BatchRef, sweep: bool) -> int:
     cursor = None if sweep or row.cursor is None else Cursor(row.cursor)
-    new, whole = 0, not sweep
+    new, missing, deleted = 0, set[str](), set[str]()
     for _ in range(MAX_PAGES):
         page = ctx.vendor.changes(batch, cursor)
         known = _known(ctx, row)
@@ -96,8 +97,9 @@ def _pages(ctx: Context, row: RoundRow, batch: BatchRef, sweep: bool) -> int:
         )
         refs = _refs(page.rows, known)
         new += _store(ctx, row, refs) + _bury(ctx, row, page.rows, known)
-        whole &= {ref.vendor_id for ref in refs} <= {vendor_id for vendor_id, _ in _known(ctx, row)}
-        if whole and page.next_cursor is not None:
+        missing |= {ref.vendor_id for ref in refs} - {vendor_id for vendor_id, _ in _known(ctx, row)}
+        deleted |= {event.vendor_id for event in page.rows if event.kind == "DELETED"}  # those never come any more
+        if not sweep and missing <= deleted and page.next_cursor is not None:
             ctx.ledger.rounds.annotate(ctx.campaign, row.round_no, cursor=page.next_cursor)
         if not page.more or page.next_cursor in {None, cursor}:
             break

@@ -20,7 +20,8 @@ def abort(ctx: Context, by: str, reason: str) -> str:
     if not reason.strip():
         raise UserError('ending a round early needs a reason, for example: tailfirst abort "wrong class list"')
     row = current(ctx)
-    if row.state in UNBOUGHT:
+    begun = row.state == "SUBMITTING" or ctx.ledger.tasks.list(ctx.campaign, row.round_no, ("OUTBOX", "UNKNOWN"))
+    if row.state in UNBOUGHT and not begun:
         ctx.ledger.rounds.move(ctx.campaign, row.round_no, row.state, "ABORTED", ctx.now(), by, reason)
         return f"round {row.round_no} is ABORTED, nothing of it was ordered; its {row.n_tasks} items are free again"
     if row.state in AT_VENDOR:
@@ -28,9 +29,9 @@ def abort(ctx: Context, by: str, reason: str) -> str:
             ctx.ledger.rounds.move(ctx.campaign, row.round_no, "OPEN", "COLLECTING", ctx.now(), by, reason)
         ctx.ledger.rounds.move(ctx.campaign, row.round_no, "COLLECTING", "CLOSING", ctx.now(), by, reason)
         return f"round {row.round_no} is CLOSING: the seal takes back what is not answered and keeps what is"
-    if row.state == "SUBMITTING":
+    if begun:
         raise UserError(
-            f"round {row.round_no} is SUBMITTING: part of its order may be at the vendor; finish it with `tailfirst "
-            "advance` (or stop all sending with `tailfirst pause --kill`), then abort again"
+            f"round {row.round_no} is being submitted: part of its order may be at the vendor; finish it with "
+            "`tailfirst advance` (or stop all sending with `tailfirst pause --kill`), then abort again"
         )
     raise UserError(f"round {row.round_no} is {row.state}: its labels are in, there is nothing to abort")

@@ -29,6 +29,7 @@ from tailfirst.quality.history import History
 from tailfirst.task import load_task
 
 PURPOSES: Mapping[str, Purpose] = {"TRAIN": "TRAIN", "AUDIT": "AUDIT", "GOLD": "GOLD", "RELABEL": "RELABEL"}
+PURPOSE_AGAIN = "RELABEL"
 KEPT_METRICS = (
     "available", "why", "n_labels", "n_retrieved", "accuracy", "balanced_accuracy", "macro_f1", "tail_accuracy",
     "head_accuracy", "ece", "versus_zero_shot", "tail_classes", "tail_definition", "holdout", "per_class", "confusions",
@@ -56,7 +57,7 @@ def check(ctx: Context) -> pa.Table:
         UserError: There is no batch, or it is empty.
     """
     table = _read(ctx)
-    facts = _facts(ctx)
+    facts = _facts(ctx, again=PURPOSE_AGAIN in table["purpose"].to_pylist())
     wrong = [f"{n} {what} (for example {example})" for what, (n, example) in _mistakes(table, facts).items()]
     if wrong:
         raise CheckFailed(
@@ -123,7 +124,8 @@ def _bytes(ctx: Context) -> bytes:
     return ctx.ws.batch.read_bytes()
 
 
-def _facts(ctx: Context) -> Facts:
+def _facts(ctx: Context, *, again: bool) -> Facts:
+    """One read; every sealed folder is read only for a batch that asks `again`."""
     labels = schemas.read(ctx.ws.labels, schemas.LABELS).to_pylist() if ctx.ws.labels.exists() else []
     return Facts(
         items=load_items(ctx.ws),
@@ -132,7 +134,7 @@ def _facts(ctx: Context) -> Facts:
         in_flight=frozenset(task.item_id for task in ctx.ledger.tasks.in_flight(ctx.campaign)),
         ignored=frozenset(ctx.ledger.tasks.ignored(ctx.campaign)),
         gold=frozenset(read_gold(ctx.ws)),
-        asked=frozenset(History.of(sealed_folders(ctx.ws)).answers),
+        asked=frozenset(History.of(sealed_folders(ctx.ws)).answers) if again else frozenset(),
     )
 
 

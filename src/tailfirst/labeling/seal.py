@@ -144,13 +144,20 @@ def _settle_states(ctx: Context, row: RoundRow, found: Harvest) -> None:
     for (old, new, reason), keys in sorted(ends.items(), key=lambda pair: ORDER.index(pair[0][1])):
         _move(ctx, keys, old, new, reason)
     _move(ctx, [t.key for _, t in found.retracted], "ACCEPTED", "SUPERSEDED", "the vendor deleted the answer")
-    tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
-    left = [t.key for t in tasks if t.state == "VALIDATED"]  # its answer was deleted, or is held back with its batch
-    _move(ctx, left, "VALIDATED", "CLOSED_UNLABELED", "the answer was taken back")
-    tasks = ctx.ledger.tasks.list(ctx.campaign, row.round_no)
-    _move(ctx, [t.key for t in tasks if t.state == "QUARANTINED"], "QUARANTINED", "CLOSED_UNLABELED", "")
-    _move(ctx, [t.key for t in tasks if t.state == "SKIPPED_BY_ANNOTATOR"], "SKIPPED_BY_ANNOTATOR", "DROPPED", "")
+    for number in sorted({row.round_no, *(ordered_in for ordered_in, _ in found.deliveries)}):
+        _close_the_rest(ctx, number)
     _supersede(ctx, row, found)
+
+
+def _close_the_rest(ctx: Context, round_no: int) -> None:
+    """What this seal exports and no decision ends, of its own round and of those whose answers came late."""
+    left: dict[str, list[str]] = defaultdict(list)
+    for task in ctx.ledger.tasks.list(ctx.campaign, round_no):
+        left[task.state].append(task.key)
+    taken_back = "the answer was taken back"  # it was deleted, or is held back with its batch
+    _move(ctx, left["VALIDATED"], "VALIDATED", "CLOSED_UNLABELED", taken_back)
+    _move(ctx, left["QUARANTINED"], "QUARANTINED", "CLOSED_UNLABELED", "")
+    _move(ctx, left["SKIPPED_BY_ANNOTATOR"], "SKIPPED_BY_ANNOTATOR", "DROPPED", "")
 
 
 def endings(decision: Decision, task: TaskRow, state: str) -> list[tuple[str, str, str]]:

@@ -48,7 +48,7 @@ def _submit(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
         return f"round {row.round_no} is {row.state}: another worker was faster"
     ledger, campaign, no = ctx.ledger, ctx.campaign, row.round_no
     set_caps(ledger, ctx.params)
-    if row.state == "APPROVED" and not ledger.tasks.list(campaign, no, ("APPROVED",)):
+    if row.state == "APPROVED" and not ledger.tasks.list(campaign, no, ("APPROVED", "OUTBOX")):  # of a killed worker
         return ended(ctx)
     dearer = asked_again(ctx, row) if row.state == "APPROVED" else ""
     if dearer:

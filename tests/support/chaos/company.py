@@ -99,6 +99,7 @@ class Served:
     offered: dict[str, Any]  # of the adapter
     name: str = "rest"
     absent: Mapping[str, str] = field(default_factory=dict)
+    ledger_url: str = ""  # where it is not the file of the workspace
     ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     taken: Counter[str] = field(default_factory=Counter)  # what receivers counted that were killed
@@ -179,6 +180,7 @@ class Served:
 
     def _run(self, name: str, *command: Any) -> None:
         known = {"TAILFIRST_REST_API_KEY": KEY, "TAILFIRST_WEBHOOK_SECRETS": SECRET}
+        known |= {"TAILFIRST_LEDGER_URL": self.ledger_url} if self.ledger_url else {}
         with (self.root / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 [sys.executable, "-c", COMMAND, "--root", str(self.root), *map(str, command)],

@@ -33,8 +33,8 @@ CALLS: tuple[dict[str, Any], ...] = (
     {"name": "balance_empty", "rate": CALL_RATE / 2},
 )
 ITEMS: tuple[dict[str, Any], ...] = (
-    {"name": "label_changed", "rate": ITEM_RATE / 2, "deleted": True},
-    {"name": "label_changed", "rate": 2 * ITEM_RATE},
+    {"name": "label_changed", "rate": 2 * ITEM_RATE, "deleted": True},
+    {"name": "label_changed", "rate": 4 * ITEM_RATE},
     {"name": "out_of_order", "rate": 0.5},  # it takes an answer with two revisions
     {"name": "prelabel_anchoring", "rate": 0.2},
     {"name": "relabel_correlated", "rate": 0.2},

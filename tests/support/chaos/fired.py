@@ -29,7 +29,7 @@ SELECT t.vendor_id, t.key, t.item_id, t.purpose, t.due_s, t.done, t.people, t.pr
     (SELECT COUNT(*) FROM charges x WHERE x.key = t.key),
     b.polls, b.jumped_s,
     (SELECT COUNT(*) FROM tasks x WHERE x.key = t.key AND NOT x.canceled)
-FROM tasks t JOIN batches b ON b.vendor_id = t.batch WHERE NOT t.canceled
+FROM tasks t JOIN batches b ON b.vendor_id = t.batch WHERE NOT t.canceled OR t.done
 """
 
 
@@ -62,7 +62,7 @@ def read_calls(book: Path) -> dict[str, int]:
 
 
 def read_bought(book: Path, hours_per_poll: float) -> list[Bought]:
-    """Every task that was not taken back."""
+    """Every task that was not taken back, or only after its answer was."""
     with closing(sqlite3.connect(book, timeout=30)) as db:
         pushes = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'callbacks'").fetchone() is not None
         rows = db.execute(BOUGHT.format(forged=FORGED if pushes else "0")).fetchall()

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tailfirst.errors import AuthRefused
-from tailfirst.labeling import collect, seal, submit
+from tailfirst.errors import AuthRefused, UserError
+from tailfirst.labeling import abort, collect, seal, submit
+from tailfirst.labeling._lease import holding
 from tailfirst.labeling.keys import batch_key
 from tailfirst.port import BatchRef
 from tests.support.vendors.wrapped import Killed, Wrapped, raises
@@ -234,3 +235,57 @@ def test_an_answer_between_two_tries_to_take_its_task_back(world: Any, runner: A
         assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "ACCEPTED"
         assert late in {row["item_id"] for row in world.labels()}
         assert ctx.ledger.tasks.in_flight("tiny") == []
+
+
+def test_a_late_answer_that_cannot_be_used_ends_too(world: Any, runner: Any) -> None:
+    """It is exported with the next round; the task must not stay QUARANTINED for ever."""
+    late = world.pool()[1]
+    bad = [{"name": name, "items": [late]} for name in ("late_label", "payload_malformed")]
+    world.vendor.update(annotators=EXPERTS, faults=bad, hours_per_poll=50)
+    world.round.update(sla_hours=3, quorum=0.7)
+    with world.context() as ctx:
+        world.batch(world.pool()[:4])
+        runner(ctx, hours=1)
+        assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "TOO_LATE"
+        for start in (4, 8, 12):
+            world.batch(world.pool()[start : start + 4])
+            runner(ctx, hours=1)
+        assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "CLOSED_UNLABELED"
+        assert late not in {row["item_id"] for row in world.labels()}
+        books_agree(world, ctx)
+
+
+def test_an_answer_that_was_deleted_before_we_had_it_is_asked_for_once(world: Any, stepper: Any) -> None:
+    """The change list names it, and says further on that it is gone: the cursor moves on."""
+    gone = world.pool()[1]
+    deleted = {"name": "label_changed", "items": [gone], "deleted": True}
+    world.vendor.update(annotators=EXPERTS, faults=[deleted], page_size=1, hours_per_poll=100)
+    world.round.update(sla_hours=100)
+    world.batch(world.pool()[:4])
+    with world.context() as ctx:
+        while (row := ctx.ledger.rounds.current("tiny")) is None or row.state != "OPEN":
+            stepper(ctx)
+        watched = replace(ctx, vendor=Wrapped(ctx.vendor))
+        for _ in range(3):
+            collect.collect(watched)
+        asked = [ref.vendor_id for name, args in watched.vendor.calls if name == "fetch" for ref in args[0]]
+        (task,) = ctx.ledger.tasks.by_item("tiny", gone)
+        assert asked.count(task.vendor_task_id) <= 4  # revision 1 and 2, each once more in a smaller part
+        changes = [args for name, args in watched.vendor.calls if name == "changes"]
+        assert len({str(cursor) for _, cursor in changes[-2:]}) == 1  # at the end of the list, and nothing new
+
+
+def test_killed_after_the_money_was_reserved(world: Any, runner: Any, stepper: Any) -> None:
+    """Its tasks wait in the outbox, the round is still APPROVED: it is not one of which nothing is left to order."""
+    world.batch(world.pool()[:4])
+    with world.context() as ctx:
+        while (row := ctx.ledger.rounds.current("tiny")) is None or row.state != "APPROVED":
+            stepper(ctx)
+        with holding(ctx, row.round_no) as lease:
+            ctx.ledger.tasks.to_outbox("tiny", 1, 10**9, lease, ctx.now())
+        with pytest.raises(UserError, match="being submitted"):
+            abort.abort(ctx, "somebody", "too late for that")
+        runner(ctx)
+        assert ctx.ledger.rounds.counts("tiny", 1) == {"ACCEPTED": 4}
+        assert ctx.ledger.money.status("tiny").reserved == 0
+        books_agree(world, ctx)
