@@ -8,10 +8,10 @@ from tailfirst.labeling._resubmit import warning
 from tailfirst.labeling._round import current, idle, project, refresh
 from tailfirst.labeling._swapped import stop_if_swapped
 from tailfirst.ledger.records import RoundRow
+from tailfirst.ledger.transitions import SEALED_STATES
 from tailfirst.rounds import Policy, Progress, progress
 
 COLLECTABLE = ("OPEN", "COLLECTING")
-SEALED = ("SEALED", "TRAINED", "EVALUATED", "PROMOTED", "HELD", "REPORTED")
 MAY_COME_LATE = ("SUBMITTED", "IN_PROGRESS", "CANCEL_REQUESTED", "TOO_LATE", "EXPIRED", "CLOSED_UNLABELED")
 
 
@@ -55,7 +55,7 @@ def collect_late(ctx: Context, before: int, *, every: bool = False) -> int:
     awaited = ctx.ledger.deliveries.awaited(ctx.campaign, MAY_COME_LATE)
     for row in ctx.ledger.rounds.all(ctx.campaign):
         wanted = every or row.round_no == before - 1 or row.round_no in awaited
-        if row.round_no < before and row.state in SEALED and wanted:
+        if row.round_no < before and row.state in SEALED_STATES and wanted:
             new += pull(ctx, row)
             read(ctx, row, gated=False)
             account(ctx, row)

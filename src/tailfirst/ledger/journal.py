@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import InstrumentedAttribute
 
 from tailfirst.errors import Conflict, LedgerError
 from tailfirst.ledger import transitions
@@ -15,6 +16,8 @@ from tailfirst.ledger.tables import Budget, Event, Round, Task
 from tailfirst.ledger.types import Base
 
 R = TypeVar("R")
+
+CHUNK = 500  # parameters of one IN list; SQLite's oldest limit is 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,28 @@ def round_row(connection: Connection, campaign: str, round_no: int, *, hold: boo
 def lock_task(connection: Connection, key: str) -> Row[Any] | None:
     """The task's row, held until the end of the transaction; None = no such key."""
     return connection.execute(held(select(*Task.__table__.c).where(Task.key == key))).one_or_none()
+
+
+def lock_tasks(connection: Connection, keys: Iterable[str]) -> list[Row[Any]]:
+    """The rows of these keys in buying order, held until the end of the transaction."""
+    chosen = held(select(*Task.__table__.c).order_by(Task.key))
+    rows = among(connection, chosen, Task.key, sorted(set(keys)))
+    return sorted(rows, key=lambda task: (task.round_no, task.rank, task.overlap_slot, task.key))
+
+
+def among(
+    connection: Connection, chosen: Select[Any], column: InstrumentedAttribute[Any], values: Sequence[str]
+) -> list[Row[Any]]:
+    """The rows whose column has one of the values, in portions that every database takes.
+
+    Beside this list, `chosen` should name nothing that an index of its own finds: without fresh statistics a database
+    takes that one, and reads the whole campaign for each portion.
+    """
+    return [
+        row
+        for start in range(0, len(values), CHUNK)
+        for row in connection.execute(chosen.where(column.in_(values[start : start + CHUNK])))
+    ]
 
 
 def move_round(

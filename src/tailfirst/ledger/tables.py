@@ -1,6 +1,9 @@
 """The ledger's tables. Guards are constraints: keys, foreign keys, checks on states and on money.
 
 `events`, `cost_lines` and `approvals` tell history; they are append-only and no code updates or deletes their rows.
+
+What an answer writes is indexed by round first: keys are hashes, so an index that begins with one gets each entry on a
+page of its own, out of all the pages of all rounds, and an answer would cost more the more is held.
 """
 
 from datetime import datetime
@@ -131,9 +134,8 @@ class Task(Base):
         one_of("purpose", PURPOSES),
         CheckConstraint("price_micros >= 0", name="price"),
         CheckConstraint("reserved >= 0", name="reserved"),
-        Index(None, "campaign", "round_no", "rank"),
+        Index(None, "campaign", "round_no", "state"),
         Index(None, "campaign", "item_id"),
-        Index(None, "campaign", "state"),
         Index(None, "campaign", "vendor_task_id"),
     )
 
@@ -164,7 +166,7 @@ class Event(Base):
     """One transition; append-only."""
 
     __tablename__ = "events"
-    __table_args__ = (Index(None, "campaign", "round_no"), Index(None, "key"))
+    __table_args__ = (Index(None, "campaign", "round_no"),)
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     campaign: Mapped[str]
@@ -184,7 +186,7 @@ class Delivery(Base):
     __table_args__ = (
         ForeignKeyConstraint(["campaign", "round_no"], ["rounds.campaign", "rounds.round_no"]),
         UniqueConstraint("campaign", "round_no", "vendor_id", "revision"),
-        Index(None, "key", "revision"),
+        Index(None, "campaign", "round_no", "key", "revision"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)

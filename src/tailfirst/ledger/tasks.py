@@ -8,7 +8,16 @@ from sqlalchemy import and_, or_, select
 from tailfirst.errors import LedgerError
 from tailfirst.ledger import outbox, transitions
 from tailfirst.ledger.engine import Database
-from tailfirst.ledger.journal import Act, Shift, lock_campaign, lock_task, move_tasks, record, round_row
+from tailfirst.ledger.journal import (
+    Act,
+    Shift,
+    lock_campaign,
+    lock_task,
+    lock_tasks,
+    move_tasks,
+    record,
+    round_row,
+)
 from tailfirst.ledger.leases import check_lease
 from tailfirst.ledger.quotes import ranked
 from tailfirst.ledger.records import LeaseRow, TaskRow
@@ -131,7 +140,7 @@ class Tasks:
         transitions.check(transitions.TASK, "tasks", from_state, to_state)
         values = {"reason": reason} if reason else {}
         with self._database.write() as connection:
-            rows = [row for row in outbox.lock_tasks(connection, keys) if row.state == from_state]
+            rows = [row for row in lock_tasks(connection, keys) if row.state == from_state]
             move_tasks(connection, [Shift(row, to_state, reason, values) for row in rows], Act(at, actor))
         return len(rows)
 
