@@ -7,11 +7,11 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from flows.automations import ALARMS
 from tests.support import tiny_workspace
+from tests.support.prefect_api import connect
 
 REPOSITORY = Path(__file__).parents[2]
 TELL = """
@@ -52,7 +52,7 @@ def run(env, *arguments):
 
 @pytest.fixture(scope="module")
 def api(prefect_env):
-    with httpx.Client(trust_env=False, timeout=60, base_url=prefect_env["PREFECT_API_URL"]) as client:
+    with connect(prefect_env) as client:
         yield client
 
 

@@ -4,17 +4,16 @@ import subprocess
 import sys
 from collections import Counter
 
-import httpx
-
 from tailfirst import versioning
 from tailfirst.advance import advance
 from tailfirst.context import open_context
 from tailfirst.schemas import LABELS, read
+from tests.support.prefect_api import connect
 
 
 def task_runs(env: dict[str, str]) -> Counter[str]:
     """Names of the task runs that the server recorded, with how many of each completed."""
-    with httpx.Client(trust_env=False, base_url=env["PREFECT_API_URL"]) as client:
+    with connect(env) as client:
         found, offset = [], 0
         while page := client.post("/task_runs/filter", json={"limit": 200, "offset": offset}).json():
             found += page

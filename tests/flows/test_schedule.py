@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tailfirst.context import open_context
+from tests.support.prefect_api import connect
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -32,19 +33,14 @@ def prefect(env: dict[str, str], *arguments: str) -> None:
 
 def runs_of(env: dict[str, str], deployment_id: str) -> list[dict]:
     body = {"flow_runs": {"deployment_id": {"any_": [deployment_id]}}, "limit": 100, "sort": "EXPECTED_START_TIME_ASC"}
-    with httpx.Client(trust_env=False, timeout=30, base_url=env["PREFECT_API_URL"]) as client:
+    with connect(env) as client:
         return client.post("/flow_runs/filter", json=body).json()
 
 
 def create_run(client: httpx.Client, deployment_id: str) -> str:
-    """A run of the deployment by hand; a busy server answers 503 and wants to be asked again."""
+    """A run of the deployment by hand."""
     body = {"state": {"type": "SCHEDULED"}, "idempotency_key": "by-hand"}
-
-    def ask():
-        answer = client.post(f"/deployments/{deployment_id}/create_flow_run", json=body)
-        return answer.json()["id"] if answer.is_success else None
-
-    return wait_for(ask, 60)
+    return client.post(f"/deployments/{deployment_id}/create_flow_run", json=body).json()["id"]
 
 
 def wait_for(what, seconds: float):
@@ -87,7 +83,7 @@ def test_cron_fires_and_overlap_is_refused(workspace, prefect_env, tmp_path):
     file.write_text(yaml.safe_dump(plan))
     prefect(env, "work-pool", "create", "test", "--type", "process")
     prefect(env, "--no-prompt", "deploy", "--all", "--prefect-file", str(file))
-    with httpx.Client(trust_env=False, timeout=30, base_url=env["PREFECT_API_URL"]) as client:
+    with connect(env) as client:
         deployment_id = client.get("/deployments/name/tailfirst-round/tick").json()["id"]
         log = (tmp_path / "worker.log").open("wb")
         worker = subprocess.Popen(

@@ -14,9 +14,10 @@ def changed(ctx: Context, row: RoundRow, found: Harvest) -> list[dict[str, Any]]
 
     `trained` names the models that learned from the old label: each candidate of each round from its export on.
     """
-    before = _exported(ctx, row)
-    now = {d.task.item_id: d.verdict.class_id for d in found.labeled if d.late_for_round is not None or _again(d)}
-    now |= {task.item_id: None for _, task in found.retracted}
+    again = [d for d in found.labeled if d.late_for_round is not None or _again(d)]
+    now = {d.task.item_id: d.verdict.class_id for d in again} | {task.item_id: None for _, task in found.retracted}
+    bought = [d.task.round_no for d in again] + [round_no for round_no, _ in found.retracted]
+    before = _exported(ctx, row, min(bought, default=row.round_no))
     return [
         {"item_id": item_id, "from": old["class_id"], "to": to, "trained": _trained(ctx, row, old)}
         for item_id, to in sorted(now.items())
@@ -33,10 +34,11 @@ def _again(decision: Decision) -> bool:
     return any(task.purpose == "RELABEL" for task in decision.tasks)
 
 
-def _exported(ctx: Context, row: RoundRow) -> dict[str, dict[str, Any]]:
+def _exported(ctx: Context, row: RoundRow, first: int) -> dict[str, dict[str, Any]]:
+    """The labels of the sealed rounds from `first` on: no label is older than the purchase of its item."""
     labels: dict[str, dict[str, Any]] = {}
     for folder in sealed_folders(ctx.ws):
-        if int(folder.name) < row.round_no:
+        if first <= int(folder.name) < row.round_no:
             table = schemas.read(folder / "labels.parquet", schemas.LABELS)
             labels |= {one["item_id"]: one for one in table.to_pylist()}
     return labels

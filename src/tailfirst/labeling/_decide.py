@@ -4,21 +4,18 @@ Decided is per item, on all answers of all rounds: a second opinion of this roun
 that bought the item first.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from tailfirst.context import Context
 from tailfirst.labeling._evidence import Evidence, gather, purpose_of
-from tailfirst.labeling.fold import sealed_folders
+from tailfirst.labeling._exported import late_deliveries
+from tailfirst.ledger.exports import Place
 from tailfirst.ledger.records import AnnotationRow, DeliveryRow, RoundRow, TaskRow
 from tailfirst.quality.consensus import Verdict, majority
 from tailfirst.quality.deciding import HUMANS_ONLY, Decided, Rule, decide
 from tailfirst.quality.judging import Judged, judge
-
-Place = tuple[str, str]  # vendor id, revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +40,7 @@ class Harvest:
     evidence: Evidence
     judged: Judged
     retracted: tuple[tuple[int, TaskRow], ...] = ()  # of sealed rounds, whose answer the vendor deleted since
+    elsewhere: Mapping[Place, int] = field(default_factory=dict)  # late ones that an earlier seal's folder holds
 
     @property
     def labeled(self) -> tuple[Decision, ...]:
@@ -77,12 +75,15 @@ def verdicts(ctx: Context, row: RoundRow) -> dict[str, Verdict]:
 def harvest(ctx: Context, row: RoundRow) -> Harvest:
     """Gather a round's own answers, and those of earlier rounds that no earlier seal has exported.
 
-    What was exported is read from the sealed folders, so a repeated call during the same seal gives the same.
+    The ledger marks what was exported when the seal is committed, so a repeated call during the same seal gives the
+    same.
     """
-    before = [folder for folder in sealed_folders(ctx.ws) if int(folder.name) < row.round_no]
-    exported = {place for folder in before for place in _exported(folder)}
-    sealed = [r for r in ctx.ledger.rounds.all(ctx.campaign) if r.round_no < row.round_no and r.sealed_sha256]
-    parts = [_of_round(ctx, row, None), *(_of_round(ctx, earlier, exported) for earlier in sealed)]
+    late = late_deliveries(ctx, row.round_no)
+    by_round: dict[int, list[DeliveryRow]] = defaultdict(list)
+    for round_no, delivery in late.rows:
+        by_round[round_no].append(delivery)
+    own = _of_round(ctx, row.round_no, ctx.ledger.deliveries.raw(ctx.campaign, row.round_no), late=False)
+    parts = [own, *(_of_round(ctx, number, some, late=True) for number, some in sorted(by_round.items()))]
     answered = [task for part in parts for task in part.answered]
     evidence = gather(ctx, row, answered)
     judged = judge(evidence.said(ctx.task.class_ids), ctx.task.class_ids, ctx.params.quality)
@@ -93,6 +94,7 @@ def harvest(ctx: Context, row: RoundRow) -> Harvest:
         evidence,
         judged,
         tuple(t for part in parts for t in part.retracted),
+        late.elsewhere,
     )
 
 
@@ -144,22 +146,18 @@ def _firsts(evidence: Evidence) -> Mapping[tuple[str, str], TaskRow]:
     return found
 
 
-def _of_round(ctx: Context, row: RoundRow, exported: set[Place] | None) -> _Part:
-    """A round's deliveries and answers; with `exported`: only of tasks with a delivery that is not in it."""
-    raw = ctx.ledger.deliveries.raw(ctx.campaign, row.round_no)
-    fresh = [d for d in raw if exported is None or (d.vendor_id, d.revision) not in exported]
-    if exported is not None and not fresh:
-        return _Part((), (), (), ())
-    keys = {d.key for d in fresh if d.parsed_at is not None and d.quarantine_reason is None}
-    tasks = {t.key: t for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if t.key in keys}
-    answered = {a.key for a in ctx.ledger.deliveries.annotations(ctx.campaign, row.round_no)}
+def _of_round(ctx: Context, round_no: int, deliveries: Sequence[DeliveryRow], *, late: bool) -> _Part:
+    """What deliveries of a round bring: the answers of their tasks, and late ones that took an answer back."""
+    keys = {d.key for d in deliveries if d.parsed_at is not None and d.quarantine_reason is None}
+    tasks = {t.key: t for t in ctx.ledger.tasks.list(ctx.campaign, round_no) if t.key in keys}
+    answered = {a.key for a in ctx.ledger.deliveries.annotations(ctx.campaign, round_no)}
     return _Part(
         tuple(t for t in tasks.values() if t.key in answered),
-        () if exported is None else tuple((row.round_no, t) for t in tasks.values() if t.key not in answered),
-        tuple((row.round_no, d) for d in fresh),
+        tuple((round_no, t) for t in tasks.values() if t.key not in answered) if late else (),
+        tuple((round_no, d) for d in deliveries),
         tuple(
-            (row.round_no, tasks[a.key], a)
-            for a in ctx.ledger.deliveries.annotations(ctx.campaign, row.round_no, all_revisions=True)
+            (round_no, tasks[a.key], a)
+            for a in ctx.ledger.deliveries.annotations(ctx.campaign, round_no, all_revisions=True)
             if a.key in tasks
         ),
     )
@@ -167,8 +165,3 @@ def _of_round(ctx: Context, row: RoundRow, exported: set[Place] | None) -> _Part
 
 def _vote(ctx: Context, task: TaskRow, answers: Sequence[AnnotationRow]) -> Verdict:
     return majority(answers, ctx.params.round.min_agreement, humans_only=task.purpose in HUMANS_ONLY)
-
-
-def _exported(folder: Path) -> list[Place]:
-    lines = (folder / "deliveries.jsonl").read_text(encoding="utf-8").splitlines()
-    return [(str(row["vendor_id"]), str(row["revision"])) for row in map(json.loads, lines)]

@@ -85,11 +85,12 @@ def gather(ctx: Context, row: RoundRow, subjects: Iterable[TaskRow]) -> Evidence
     subjects = list(subjects)
     rounds = {row.round_no, *(task.round_no for task in subjects)}
     quality = ctx.params.quality
-    folders = [folder for folder in sealed_folders(ctx.ws) if int(folder.name) < row.round_no]
     if quality.consensus != "majority" or quality.gold_share or quality.drop_spam or any(map(_asked_before, subjects)):
         earlier = ctx.ledger.rounds.all(ctx.campaign)
         rounds |= {r.round_no for r in earlier if r.round_no < row.round_no and r.sealed_sha256}
-    given = _live([one for number in sorted(rounds) for one in _of_round(ctx, number)])
+    folders = [folder for folder in sealed_folders(ctx.ws) if min(rounds) <= int(folder.name) < row.round_no]
+    known = {r.round_no: r for r in ctx.ledger.rounds.some(ctx.campaign, rounds)}
+    given = _live([one for number in sorted(rounds) for one in _of_round(ctx, number, known.get(number))])
     return Evidence(
         given=tuple(given),
         gold=read_gold(ctx.ws),
@@ -117,10 +118,9 @@ def _live(given: Sequence[Given]) -> list[Given]:
     return [one for one in given if not has_ended(one.answer) or one.task.item_id not in others]
 
 
-def _of_round(ctx: Context, round_no: int) -> list[Given]:
+def _of_round(ctx: Context, round_no: int, row: RoundRow | None) -> list[Given]:
     tasks = {task.key: task for task in ctx.ledger.tasks.list(ctx.campaign, round_no)}
     found = ctx.ledger.deliveries.annotations(ctx.campaign, round_no)
-    known = {row.round_no: row for row in ctx.ledger.rounds.all(ctx.campaign)}
-    words = Translation.of(ctx, known[round_no]) if round_no in known else None  # not yet opened: of today
+    words = None if row is None else Translation.of(ctx, row)  # not yet opened: of today
     found = found if words is None else words.answers(found)
     return [Given(tasks[one.key], one) for one in found if one.key in tasks]

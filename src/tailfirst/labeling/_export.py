@@ -19,48 +19,19 @@ from tailfirst.labeling._changes import changed, retracted
 from tailfirst.labeling._coverage import coverage
 from tailfirst.labeling._decide import Decision, Harvest
 from tailfirst.labeling._quality import write_quality
+from tailfirst.labeling._tables import ANNOTATIONS, COSTS
 from tailfirst.labeling._versions import version_of
-from tailfirst.labeling.fold import sealed_folders
 from tailfirst.ledger.records import CostRow, DeliveryRow, EventRow, RoundRow
 from tailfirst.prices import cost_micros
 from tailfirst.quality.consensus import METHOD
 
-ANNOTATIONS = pa.schema(
-    [
-        ("key", pa.string()),
-        ("item_id", pa.string()),
-        ("round_no", pa.int64()),  # that ordered
-        ("revision", pa.string()),
-        ("annotator_id", pa.string()),
-        ("class_ids", pa.string()),  # comma separated
-        ("skipped", pa.bool_()),
-        ("reason", pa.string()),
-        ("started_at", pa.timestamp("us", tz="UTC")),
-        ("submitted_at", pa.timestamp("us", tz="UTC")),
-        ("work_s", pa.float64()),
-        ("provenance", pa.string()),
-        ("ontology_version", pa.string()),  # under which it was given: that of the round that ordered
-    ]
-)
-COSTS = pa.schema(
-    [
-        ("line_id", pa.string()),
-        ("round_no", pa.int64()),
-        ("key", pa.string()),
-        ("kind", pa.string()),
-        ("amount_micros", pa.int64()),
-        ("currency", pa.string()),
-        ("at", pa.timestamp("us", tz="UTC")),
-    ]
-)
 CLOCKED = "events.jsonl"  # the one file with times of our own clock
 PLAN_KEYS = ("strategy", "acquisition", "metrics_before", "choice_before", "labels_before", "ontology_digest")
 
 
-def write_folder(ctx: Context, row: RoundRow, found: Harvest, folder: Path) -> None:
+def write_folder(ctx: Context, row: RoundRow, found: Harvest, costs: Sequence[CostRow], folder: Path) -> None:
     """Write every file of the sealed folder; round.json last, with the hashes of all that hold no time of ours."""
     plan = json.loads(row.plan_json or "{}")
-    costs = _costs(ctx, row)
     labels = label_table(ctx, row, found.decisions)
     if "batch_parquet" in plan:
         write_bytes(folder / "batch.parquet", b64decode(plan["batch_parquet"]))
@@ -116,26 +87,14 @@ def history(events: Sequence[EventRow]) -> list[dict[str, Any]]:
     return lines
 
 
-def _costs(ctx: Context, row: RoundRow) -> list[CostRow]:
-    """The round's cost lines, and those of earlier rounds that no earlier seal has exported."""
-    lines = ctx.ledger.money.lines(ctx.campaign)
-    exported = {
-        line_id
-        for folder in sealed_folders(ctx.ws)
-        if int(folder.name) < row.round_no
-        for line_id in schemas.read(folder / "costs.parquet", COSTS)["line_id"].to_pylist()
-    }
-    mine = [c for c in lines if c.round_no <= row.round_no and c.line_id not in exported]
-    return sorted(mine, key=lambda c: (c.round_no, c.line_id))
-
-
 def _cost_table(lines: Sequence[CostRow]) -> pa.Table:
     rows = [{name: getattr(line, name) for name in COSTS.names} for line in lines]
     return pa.Table.from_pylist(rows, schema=COSTS)
 
 
 def _annotations(ctx: Context, found: Harvest) -> pa.Table:
-    versions = {r.round_no: version_of(ctx, r) for r in ctx.ledger.rounds.all(ctx.campaign)}
+    rounds = {round_no for round_no, _, _ in found.annotations}
+    versions = {r.round_no: version_of(ctx, r) for r in ctx.ledger.rounds.some(ctx.campaign, rounds)}
     rows = [
         {
             "key": one.key,

@@ -28,4 +28,6 @@ def stop_if_swapped(ctx: Context, row: RoundRow) -> str:
 
 def _hold_back(ctx: Context, good: list[DeliveryRow], reason: str) -> None:
     for d in good:
-        ctx.ledger.deliveries.quarantine(d.key, d.vendor_id, d.revision, f"the batch is held: {reason}", ctx.now())
+        ctx.ledger.deliveries.quarantine(
+            ctx.campaign, row.round_no, d.vendor_id, d.revision, f"the batch is held: {reason}", ctx.now()
+        )

@@ -8,6 +8,7 @@ not there yet (everything is done again, with the same result) or is there (it i
 import shutil
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from tailfirst.artifacts import atomic_folder, sha256_tree
@@ -16,6 +17,7 @@ from tailfirst.errors import LeaseLost, StaleArtifact
 from tailfirst.labeling._costs import account
 from tailfirst.labeling._decide import Decision, Harvest, harvest
 from tailfirst.labeling._export import label_table, write_folder
+from tailfirst.labeling._exported import cost_lines
 from tailfirst.labeling._guard import guarded
 from tailfirst.labeling._ingest import pull, read, validate
 from tailfirst.labeling._lease import holding, renewed
@@ -23,7 +25,8 @@ from tailfirst.labeling._resubmit import after_skip
 from tailfirst.labeling._round import current, idle, refresh
 from tailfirst.labeling._swapped import stop_if_swapped
 from tailfirst.labeling.fold import fold
-from tailfirst.ledger.records import LeaseRow, RoundRow, TaskRow
+from tailfirst.ledger.journal import Act
+from tailfirst.ledger.records import CostRow, LeaseRow, RoundRow, TaskRow
 from tailfirst.port import SubmissionKey, TaskRef
 from tailfirst.quality.skips import UNSURE
 
@@ -58,7 +61,8 @@ def _seal(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
     folder = ctx.ws.sealed(row.round_no)
     if folder.exists():
         found = harvest(ctx, row)
-        _compare(ctx, row, found, folder)
+        costs = cost_lines(ctx, row)
+        _compare(ctx, row, found, costs.rows, folder)
     else:
         pull(ctx, row, sweep=True)
         read(ctx, row)
@@ -66,10 +70,13 @@ def _seal(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
         if stopped:
             return stopped
         found = _close(ctx, row, lease)
-        _export(ctx, row, found, folder)
+        costs = cost_lines(ctx, row)
+        _export(ctx, row, found, costs.rows, folder)
     fold(ctx.ws)
     sealed = sha256_tree(folder)
-    ctx.ledger.rounds.move(ctx.campaign, row.round_no, "CLOSING", "SEALED", ctx.now(), ctx.worker, sealed_sha256=sealed)
+    places = {(no, d.vendor_id, d.revision): row.round_no for no, d in found.deliveries} | dict(found.elsewhere)
+    lines = {line.line_id: row.round_no for line in costs.rows} | dict(costs.elsewhere)
+    ctx.ledger.exports.seal(ctx.campaign, row.round_no, sealed, places, lines, Act(ctx.now(), ctx.worker))
     return _said(row, found, sealed)
 
 
@@ -178,14 +185,14 @@ def _move(ctx: Context, keys: list[str], old: str, new: str, reason: str) -> Non
         ctx.ledger.tasks.move_many(keys, old, new, ctx.now(), ctx.worker, reason)
 
 
-def _export(ctx: Context, row: RoundRow, found: Harvest, folder: Path) -> None:
+def _export(ctx: Context, row: RoundRow, found: Harvest, costs: Sequence[CostRow], folder: Path) -> None:
     for left_over in ctx.ws.rounds.glob(f".{folder.name}.*"):  # of a seal that was killed
         shutil.rmtree(left_over)
     with atomic_folder(folder) as temporary:
-        write_folder(ctx, row, found, temporary)
+        write_folder(ctx, row, found, costs, temporary)
 
 
-def _compare(ctx: Context, row: RoundRow, found: Harvest, folder: Path) -> None:
+def _compare(ctx: Context, row: RoundRow, found: Harvest, costs: Sequence[CostRow], folder: Path) -> None:
     """A folder that is there must be what this ledger would write.
 
     Raises:
@@ -194,7 +201,7 @@ def _compare(ctx: Context, row: RoundRow, found: Harvest, folder: Path) -> None:
     ctx.ws.state.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ctx.ws.state, prefix="seal-") as name:
         again = Path(name)
-        write_folder(ctx, row, found, again)
+        write_folder(ctx, row, found, costs, again)
         if sha256_tree(again) == sha256_tree(folder):
             return
         names = sorted({p.name for p in (*folder.iterdir(), *again.iterdir())})

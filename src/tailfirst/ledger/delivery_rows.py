@@ -44,7 +44,9 @@ def record(connection: Connection, results: Sequence[ParsedResult], at: datetime
     """
     if not results:
         return
-    tasks = lock_tasks(connection, sorted({str(result.key) for result in results}))
+    tasks = lock_tasks(connection, {str(result.key) for result in results})
+    if len(tasks) < len({result.key for result in results}):
+        raise LedgerError(_not_stored(connection, results))
     columns = ("parsed_at", "parser_version", "vendor_updated_at", "quarantine_reason")
     stored = (
         update(Delivery)
@@ -52,6 +54,7 @@ def record(connection: Connection, results: Sequence[ParsedResult], at: datetime
         .where(Delivery.key == bindparam("of_key"), Delivery.revision == bindparam("of_revision"))
         .values({name: bindparam(f"to_{name}", type_=Delivery.__table__.c[name].type) for name in columns})
     )
+    rounds = {task.key: {"of_campaign": task.campaign, "of_round": task.round_no} for task in tasks}
     places: list[dict[str, Any]] = [{"of_key": str(r.key), "of_revision": r.revision} for r in results]
     values: list[dict[str, Any]] = [
         {
@@ -62,8 +65,8 @@ def record(connection: Connection, results: Sequence[ParsedResult], at: datetime
         }
         for r in results
     ]
-    done = connection.execute(stored, [place | value for place, value in zip(places, values, strict=True)])
-    if done.rowcount < len(results) or len(tasks) < len({r.key for r in results}):
+    wanted = [place | rounds[place["of_key"]] | value for place, value in zip(places, values, strict=True)]
+    if connection.execute(stored, wanted).rowcount < len(results):
         raise LedgerError(_not_stored(connection, results))
     mine = AnnotationRecord.key == bindparam("of_key"), AnnotationRecord.revision == bindparam("of_revision")
     connection.execute(delete(AnnotationRecord).where(*mine), places)
@@ -165,7 +168,13 @@ def _annotations(parsed: ParsedResult) -> list[dict[str, Any]]:
 
 def _not_stored(connection: Connection, results: Sequence[ParsedResult]) -> str:
     for result in results:
-        mine = exists().where(Delivery.key == result.key, Delivery.revision == result.revision)
+        mine = exists().where(
+            Task.key == result.key,
+            Delivery.campaign == Task.campaign,
+            Delivery.round_no == Task.round_no,
+            Delivery.key == Task.key,
+            Delivery.revision == result.revision,
+        )
         if not connection.scalar(select(mine)):
             return f"no delivery of {result.key} with revision {result.revision!r} is stored; bytes come before parsing"
     return f"{len(results)} results name deliveries that are not stored once each; bytes come before parsing"

@@ -11,6 +11,7 @@ from tailfirst.ledger.alarms import Alarms
 from tailfirst.ledger.checks import Checks
 from tailfirst.ledger.deliveries import Deliveries
 from tailfirst.ledger.engine import BUSY_MS, Database, hidden
+from tailfirst.ledger.exports import Exports
 from tailfirst.ledger.inbox import Inbox
 from tailfirst.ledger.leases import Leases
 from tailfirst.ledger.money import Money
@@ -29,6 +30,7 @@ class Ledger:
         self.money = Money(database)
         self.leases = Leases(database)
         self.deliveries = Deliveries(database)
+        self.exports = Exports(database)
         self.checks = Checks(database)
         self.inbox = Inbox(database)
         self.alarms = Alarms(database)

@@ -1,6 +1,6 @@
 """Rounds: open, quote, approve, move, pause; and the one read that `tailfirst.rounds.next_step` decides on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -49,6 +49,12 @@ class Rounds:
         chosen = select(*Round.__table__.c).where(Round.campaign == campaign).order_by(Round.round_no)
         with self._database.read() as connection:
             return [record(RoundRow, row) for row in connection.execute(chosen)]
+
+    def some(self, campaign: str, numbers: Collection[int]) -> list[RoundRow]:
+        """Those of the rounds that there are, oldest first."""
+        chosen = select(*Round.__table__.c).where(Round.campaign == campaign, Round.round_no.in_(sorted(numbers)))
+        with self._database.read() as connection:
+            return [record(RoundRow, row) for row in connection.execute(chosen.order_by(Round.round_no))]
 
     def open(
         self,

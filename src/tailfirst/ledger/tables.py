@@ -1,6 +1,7 @@
 """The ledger's tables. Guards are constraints: keys, foreign keys, checks on states and on money.
 
-`events`, `cost_lines` and `approvals` tell history; they are append-only and no code updates or deletes their rows.
+`events`, `cost_lines` and `approvals` tell history; they are append-only and no code updates or deletes their rows, but
+for the mark of the seal that exported a cost line.
 
 What an answer writes is indexed by round first: keys are hashes, so an index that begins with one gets each entry on a
 page of its own, out of all the pages of all rounds, and an answer would cost more the more is held.
@@ -26,6 +27,7 @@ COST_KINDS = ("ESTIMATED", "ACCRUED", "INVOICED", "ADJUSTED")
 HINT_STATES = ("WAITING", "PARKED", "TAKEN")
 PROVENANCES = ("HUMAN", "MACHINE", "UNKNOWN")
 CHARGES = "kind IN ('ESTIMATED', 'ACCRUED') AND key IS NOT NULL"
+WAITING = text("sealed_in IS NULL")  # not yet in a sealed folder
 
 
 class Budget(Base):
@@ -187,6 +189,7 @@ class Delivery(Base):
         ForeignKeyConstraint(["campaign", "round_no"], ["rounds.campaign", "rounds.round_no"]),
         UniqueConstraint("campaign", "round_no", "vendor_id", "revision"),
         Index(None, "campaign", "round_no", "key", "revision"),
+        Index("ix_deliveries_waiting", "campaign", "round_no", sqlite_where=WAITING, postgresql_where=WAITING),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -202,6 +205,7 @@ class Delivery(Base):
     parser_version: Mapped[str | None]
     vendor_updated_at: Mapped[datetime | None]  # as parsed; orders the revisions of a key
     quarantine_reason: Mapped[str | None]
+    sealed_in: Mapped[int | None]  # the round whose sealed folder holds it
 
 
 class AnnotationRecord(Base):
@@ -239,6 +243,7 @@ class Cost(Base):
             postgresql_where=text(CHARGES),
         ),
         Index(None, "campaign", "round_no"),
+        Index("ix_cost_lines_waiting", "campaign", "round_no", sqlite_where=WAITING, postgresql_where=WAITING),
     )
 
     campaign: Mapped[str] = mapped_column(primary_key=True)
@@ -249,6 +254,7 @@ class Cost(Base):
     amount_micros: Mapped[int]
     currency: Mapped[str]
     at: Mapped[datetime]
+    sealed_in: Mapped[int | None]  # the round whose sealed folder holds it
 
 
 class Lease(Base):

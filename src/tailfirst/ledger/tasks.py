@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Select, and_, select
 
 from tailfirst.errors import LedgerError
 from tailfirst.ledger import outbox, transitions
@@ -148,23 +149,24 @@ class Tasks:
         """Tasks that may still become a label: their items must not be chosen again."""
         open_rounds = Round.state.not_in((*transitions.SEALED_STATES, "ABORTED"))
         undecided = (*transitions.BEFORE_VENDOR, "EXPIRED", "QUARANTINED", "SKIPPED_BY_ANNOTATOR", "REJECTED")
-        chosen = (
-            select(*Task.__table__.c)
-            .join(Round, and_(Round.campaign == Task.campaign, Round.round_no == Task.round_no))
-            .where(
-                Task.campaign == campaign,
-                or_(
-                    Task.state.in_((*transitions.AT_VENDOR, *transitions.ANSWERED)),
-                    and_(Task.state.in_(undecided), open_rounds),
-                ),
-            )
-            .order_by(Task.round_no, Task.rank, Task.overlap_slot, Task.key)
-        )
+        pending = (*transitions.AT_VENDOR, *transitions.ANSWERED)
+        chosen = [
+            _in_states(select(*Task.__table__.c), campaign, pending),
+            _in_states(select(*Task.__table__.c), campaign, undecided).where(open_rounds),
+        ]
         with self._database.read() as connection:
-            return [record(TaskRow, row) for row in connection.execute(chosen)]
+            rows = [row for some in chosen for row in connection.execute(some)]
+        rows.sort(key=lambda task: (task.round_no, task.rank, task.overlap_slot, task.key))
+        return [record(TaskRow, row) for row in rows]
 
     def ignored(self, campaign: str) -> set[str]:
         """Ids of items that are not asked again: dropped here, or refused by the vendor."""
-        chosen = select(Task.item_id).where(Task.campaign == campaign, Task.state.in_(transitions.IGNORED))
+        chosen = _in_states(select(Task.item_id), campaign, transitions.IGNORED)
         with self._database.read() as connection:
             return set(connection.scalars(chosen))
+
+
+def _in_states(chosen: Select[Any], campaign: str, states: Sequence[str]) -> Select[Any]:
+    """Tasks of the campaign in these states, round by round, so that an index by round and state finds them."""
+    of_round = and_(Task.campaign == Round.campaign, Task.round_no == Round.round_no)
+    return chosen.select_from(Round).join(Task, of_round).where(Round.campaign == campaign, Task.state.in_(states))

@@ -10,6 +10,7 @@ from tailfirst.artifacts import sha256_tree, write_parquet
 from tailfirst.errors import CheckFailed, InvalidDelivery, StaleArtifact
 from tailfirst.labeling import _export, fold, plan, seal
 from tailfirst.labeling import replay as again
+from tailfirst.labeling.late import collect_late_labels
 from tailfirst.ledger.records import EventRow
 
 
@@ -53,6 +54,43 @@ def unseal(ctx: Any) -> None:
     with ctx.ledger.database.write() as connection:
         connection.exec_driver_sql("UPDATE rounds SET state = 'CLOSING', sealed_sha256 = NULL")
         connection.exec_driver_sql("DELETE FROM events WHERE to_state = 'SEALED'")
+    unmark(ctx)
+
+
+def unmark(ctx: Any) -> None:
+    """A ledger that does not know what stands in the folders, as before it kept that."""
+    with ctx.ledger.database.write() as connection:
+        for table in ("deliveries", "cost_lines"):
+            connection.exec_driver_sql(f"UPDATE {table} SET sealed_in = NULL")
+
+
+def marks(ctx: Any, table: str) -> dict[tuple[int, int | None], int]:
+    """Number of rows by round that ordered and round whose folder holds them."""
+    with ctx.ledger.database.read() as connection:
+        found = connection.exec_driver_sql(
+            f"SELECT round_no, sealed_in, count(*) FROM {table} GROUP BY round_no, sealed_in"
+        )
+        return {(no, holder): n for no, holder, n in found}
+
+
+def test_everything_stands_in_one_folder_and_the_ledger_knows_in_which(world: Any, ctx: Any, runner: Any) -> None:
+    for start in (0, 4):
+        world.batch(world.pool()[start : start + 4])
+        runner(ctx)
+    assert marks(ctx, "deliveries") == marks(ctx, "cost_lines") == {(1, 1): 4, (2, 2): 4}
+
+
+def test_a_ledger_that_does_not_know_asks_the_folders_and_learns(world: Any, ctx: Any, runner: Any) -> None:
+    """Of an older version: nothing is exported twice, and after the next seal it knows."""
+    world.batch(world.pool()[:4])
+    runner(ctx)
+    unmark(ctx)
+    assert "nothing came late" in collect_late_labels(ctx)
+    world.batch(world.pool()[4:8])
+    runner(ctx)
+    lines = (world.ws.sealed(2) / "deliveries.jsonl").read_text().splitlines()
+    assert len(lines) == 4
+    assert marks(ctx, "deliveries") == marks(ctx, "cost_lines") == {(1, 1): 4, (2, 2): 4}
 
 
 def test_foreign_folder_is_never_overwritten(world: Any, ctx: Any, stepper: Any) -> None:
