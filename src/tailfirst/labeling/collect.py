@@ -52,16 +52,9 @@ def collect(ctx: Context) -> str:
 def collect_late(ctx: Context, before: int, *, every: bool = False) -> int:
     """Poll orders of sealed rounds that may still bring something: the newest, those with open tasks, or every one."""
     new = 0
-<<<<<<< HEAD
-    awaited = ctx.ledger.deliveries.awaited(ctx.campaign, MAY_COME_LATE)
-    for row in ctx.ledger.rounds.all(ctx.campaign):
-        wanted = every or row.round_no == before - 1 or row.round_no in awaited
-        if row.round_no < before and row.state in SEALED_STATES and wanted:
-=======
     rounds, awaited = ctx.ledger.rounds, ctx.ledger.deliveries.awaited(ctx.campaign, MAY_COME_LATE)
     for row in rounds.all(ctx.campaign) if every else rounds.some(ctx.campaign, {*awaited, before - 1}):
-        if row.round_no < before and row.state in SEALED:
->>>>>>> main
+        if row.round_no < before and row.state in SEALED_STATES:
             new += pull(ctx, row)
             read(ctx, row, gated=False)
             account(ctx, row)

@@ -112,7 +112,7 @@ def test_a_delivery_for_nobody_is_kept(ledger: Ledger) -> None:
     ledger.deliveries.quarantine("c", 1, "v-strange", "1", "nobody asked for it", AT)
     assert [d.quarantine_reason for d in ledger.deliveries.raw("c", 1)] == ["nobody asked for it", None]
     assert len(ledger.deliveries.unparsed("c", 1)) == 1
-    with pytest.raises(LedgerError, match="no delivery of None at the vendor's 'v-9'"):
+    with pytest.raises(LedgerError, match="no delivery of the vendor's 'v-9' with revision '1'"):
         ledger.deliveries.quarantine("c", 1, "v-9", "1", "?", AT)
 
 
