@@ -66,7 +66,7 @@ def _copy(connection: Connection, campaign: str, round_no: int, size: int) -> No
     renamed = [{"old": hashed(campaign, 1, rank), "new": hashed(campaign, round_no, rank)} for rank in range(size)]
     connection.execute(NAMES.delete())
     connection.execute(insert(NAMES), renamed)
-    ours, new = {"round_no": literal(round_no)}, NAMES.c.new
+    ours, new = {"round_no": literal(round_no), "sealed_in": literal(round_no)}, NAMES.c.new
     _insert(connection, Round, Round.__table__, ours, Round.campaign == campaign, Round.round_no == 1)
     changes: dict[type, dict[str, Any]] = {
         Task: {"item_id": "item-" + new, "item_digest": "digest-" + new, "vendor_task_id": "v-" + new},

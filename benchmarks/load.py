@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import _load_history as history
 from benchmarks._statements import Statements
 from tailfirst.ledger import Ledger
+from tailfirst.ledger.journal import Act
 from tests.support import postgres
-from tests.support.ledgers import AT, answer, created, finish, later, line, new_task, parsed, quote_of, raw, take
+from tests.support.ledgers import AT, answer, created, later, line, new_task, parsed, quote_of, raw, take
 
 ROUND = 10_000
 PAGE = 1_000
@@ -69,7 +71,13 @@ def take_in(ledger: Ledger, round_no: int, keys: list[str]) -> None:
 
 def end(ledger: Ledger, round_no: int, keys: list[str]) -> None:
     ledger.tasks.move_many(keys, "VALIDATED", "ACCEPTED", AT, "seal")
-    finish(ledger, round_no=round_no)
+    for states in (("OPEN", "COLLECTING"), ("COLLECTING", "CLOSING")):
+        ledger.rounds.move("c", round_no, *states, AT, "w1")
+    places = {(round_no, f"v-{key}", "1"): round_no for key in keys}
+    lines = {f"l-{key}": round_no for key in keys}
+    ledger.exports.seal("c", round_no, "sealed", places, lines, Act(AT, "seal"))
+    for states in pairwise(("SEALED", "TRAINED", "EVALUATED", "HELD", "REPORTED")):
+        ledger.rounds.move("c", round_no, *states, AT, "w1")
 
 
 def fill(url: str, tasks: int) -> dict[str, Any]:

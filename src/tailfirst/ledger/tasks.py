@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import ColumnElement, select
 
 from tailfirst.errors import LedgerError
 from tailfirst.ledger import outbox, transitions
@@ -149,10 +148,10 @@ class Tasks:
         """Tasks that may still become a label: their items must not be chosen again."""
         open_rounds = Round.state.not_in((*transitions.SEALED_STATES, "ABORTED"))
         undecided = (*transitions.BEFORE_VENDOR, "EXPIRED", "QUARANTINED", "SKIPPED_BY_ANNOTATOR", "REJECTED")
-        pending = (*transitions.AT_VENDOR, *transitions.ANSWERED)
+        tasks = select(*Task.__table__.c)
         chosen = [
-            _in_states(select(*Task.__table__.c), campaign, pending),
-            _in_states(select(*Task.__table__.c), campaign, undecided).where(open_rounds),
+            tasks.where(*_in_states(campaign, (*transitions.AT_VENDOR, *transitions.ANSWERED))),
+            tasks.where(*_in_states(campaign, undecided, open_rounds)),
         ]
         with self._database.read() as connection:
             rows = [row for some in chosen for row in connection.execute(some)]
@@ -161,12 +160,14 @@ class Tasks:
 
     def ignored(self, campaign: str) -> set[str]:
         """Ids of items that are not asked again: dropped here, or refused by the vendor."""
-        chosen = _in_states(select(Task.item_id), campaign, transitions.IGNORED)
+        chosen = select(Task.item_id).where(*_in_states(campaign, transitions.IGNORED))
         with self._database.read() as connection:
             return set(connection.scalars(chosen))
 
 
-def _in_states(chosen: Select[Any], campaign: str, states: Sequence[str]) -> Select[Any]:
-    """Tasks of the campaign in these states, round by round, so that an index by round and state finds them."""
-    of_round = and_(Task.campaign == Round.campaign, Task.round_no == Round.round_no)
-    return chosen.select_from(Round).join(Task, of_round).where(Round.campaign == campaign, Task.state.in_(states))
+def _in_states(
+    campaign: str, states: Sequence[str], *of_rounds: ColumnElement[bool]
+) -> tuple[ColumnElement[bool], ...]:
+    """Tasks in these states of the campaign's rounds; told round by round, as the index is that finds them."""
+    rounds = select(Round.round_no).where(Round.campaign == campaign, *of_rounds)
+    return Task.campaign == campaign, Task.round_no.in_(rounds), Task.state.in_(states)
