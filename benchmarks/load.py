@@ -22,6 +22,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import _load_history as history
@@ -95,26 +97,38 @@ def fill(url: str, tasks: int) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - start}
 
 
+def written_so_far(ledger: Ledger) -> int:
+    """Bytes: what this process wrote (SQLite: log and checkpoints), or what the server wrote to its log."""
+    if ledger.database.sqlite:
+        counted = Path("/proc/self/io")
+        lines = counted.read_text().splitlines() if counted.exists() else []
+        return sum(int(line.split()[1]) for line in lines if line.startswith("wchar"))
+    with ledger.database.read() as connection:
+        return int(connection.scalar(text("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")) or 0)
+
+
 def ingest(url: str, answers: int, *, statements: bool = False) -> dict[str, Any]:
     """Rounds that are answered whole; only the taking in is timed."""
     with Ledger.open(url) as ledger:
         rounds = ledger.rounds.all("c")
         watch = Statements(ledger) if statements else None
         new = range(len(rounds) + 1, len(rounds) + 1 + answers // ROUND)
-        bought = taken = 0.0
+        bought = taken = written = 0.0
         for round_no in new:
             start = time.perf_counter()
             keys = buy(ledger, round_no)
-            middle = time.perf_counter()
+            middle, before = time.perf_counter(), written_so_far(ledger)
             with watch.counting() if watch else nullcontext():
                 take_in(ledger, round_no, keys)
             taken += time.perf_counter() - middle
+            written += written_so_far(ledger) - before
             bought += middle - start
             end(ledger, round_no, keys)
     return {
         "held": sum(row.n_tasks for row in rounds),
         "bought": answers / bought,
         "taken": answers / taken,
+        "written": written / answers,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "statements": watch.told(answers) if watch else "",
     }
@@ -134,9 +148,9 @@ def measure(name: str, url: str, given: argparse.Namespace) -> None:
         cost = 1e6 / found["taken"]
         first = first or cost
         sys.stdout.write(
-            f"{name:<11} {found['held']:>9,} tasks held   {found['bought']:7,.0f} tasks bought/s   "
-            f"{found['taken']:7,.0f} answers/s   {cost:5.0f} us an answer, {cost / first:4.2f} x the first   "
-            f"peak {found['peak']:4.0f} MB   (filled in {filled['seconds']:.0f} s)\n{found['statements']}"
+            f"{name:<10} {found['held']:>9,} held  {found['bought']:6,.0f} tasks bought/s  "
+            f"{found['taken']:6,.0f} answers/s  {cost:4.0f} us an answer = {cost / first:4.2f} x the first  "
+            f"{found['written'] / 1000:4.1f} kB written an answer  peak {found['peak']:.0f} MB  (filled in {filled['seconds']:.0f} s)\n{found['statements']}"
         )
         sys.stdout.flush()
 

@@ -168,6 +168,6 @@ class Tasks:
 def _in_states(
     campaign: str, states: Sequence[str], *of_rounds: ColumnElement[bool]
 ) -> tuple[ColumnElement[bool], ...]:
-    """Tasks in these states of the campaign's rounds; told round by round, as the index is that finds them."""
+    """Tasks in these states of the campaign's rounds; named round by round, as the index is that finds them."""
     rounds = select(Round.round_no).where(Round.campaign == campaign, *of_rounds)
     return Task.campaign == campaign, Task.round_no.in_(rounds), Task.state.in_(states)
