@@ -150,7 +150,8 @@ def measure(name: str, url: str, given: argparse.Namespace) -> None:
         sys.stdout.write(
             f"{name:<10} {found['held']:>9,} held  {found['bought']:6,.0f} tasks bought/s  "
             f"{found['taken']:6,.0f} answers/s  {cost:4.0f} us an answer = {cost / first:4.2f} x the first  "
-            f"{found['written'] / 1000:4.1f} kB written an answer  peak {found['peak']:.0f} MB  (filled in {filled['seconds']:.0f} s)\n{found['statements']}"
+            f"{found['written'] / 1000:4.1f} kB written an answer  peak {found['peak']:.0f} MB  "
+            f"(filled in {filled['seconds']:.0f} s)\n{found['statements']}"
         )
         sys.stdout.flush()
 
