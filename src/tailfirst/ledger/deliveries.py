@@ -146,8 +146,7 @@ class Deliveries:
         )
         answers = (
             select(*AnnotationRecord.__table__.c)
-            .join(Task, Task.key == AnnotationRecord.key)
-            .where(Task.campaign == campaign, Task.round_no == round_no)
+            .where(AnnotationRecord.campaign == campaign, AnnotationRecord.round_no == round_no)
             .order_by(AnnotationRecord.key, AnnotationRecord.revision, AnnotationRecord.ordinal)
         )
         with self._database.read() as connection:
@@ -161,12 +160,12 @@ class Deliveries:
         Raises:
             LedgerError: There is no such round.
         """
-        keys = select(Task.key).where(Task.campaign == campaign, Task.round_no == round_no)
+        answers = (AnnotationRecord.campaign == campaign) & (AnnotationRecord.round_no == round_no)
         mine = (Delivery.campaign == campaign) & (Delivery.round_no == round_no)
         empty = {"parsed_at": None, "parser_version": None, "vendor_updated_at": None, "quarantine_reason": None}
         with self._database.write() as connection:
             round_row(connection, campaign, round_no)
-            connection.execute(delete(AnnotationRecord).where(AnnotationRecord.key.in_(keys)))
+            connection.execute(delete(AnnotationRecord).where(answers))
             connection.execute(update(Delivery).where(mine).values(**empty))
 
 

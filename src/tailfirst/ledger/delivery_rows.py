@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, exists, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tailfirst.errors import LedgerError
@@ -50,12 +50,11 @@ def record(connection: Connection, results: Sequence[ParsedResult], at: datetime
     columns = ("parsed_at", "parser_version", "vendor_updated_at", "quarantine_reason")
     stored = (
         update(Delivery)
-        .where(Delivery.campaign == bindparam("of_campaign"), Delivery.round_no == bindparam("of_round"))
-        .where(Delivery.key == bindparam("of_key"), Delivery.revision == bindparam("of_revision"))
+        .where(*_place(Delivery))
         .values({name: bindparam(f"to_{name}", type_=Delivery.__table__.c[name].type) for name in columns})
     )
-    rounds = {task.key: {"of_campaign": task.campaign, "of_round": task.round_no} for task in tasks}
-    places: list[dict[str, Any]] = [{"of_key": str(r.key), "of_revision": r.revision} for r in results]
+    owners = {task.key: task for task in tasks}
+    places = [_place_of(owners[result.key], result) for result in results]
     values: list[dict[str, Any]] = [
         {
             "to_parsed_at": at,
@@ -65,12 +64,11 @@ def record(connection: Connection, results: Sequence[ParsedResult], at: datetime
         }
         for r in results
     ]
-    wanted = [place | rounds[place["of_key"]] | value for place, value in zip(places, values, strict=True)]
+    wanted = [place | value for place, value in zip(places, values, strict=True)]
     if connection.execute(stored, wanted).rowcount < len(results):
         raise LedgerError(_not_stored(connection, results))
-    mine = AnnotationRecord.key == bindparam("of_key"), AnnotationRecord.revision == bindparam("of_revision")
-    connection.execute(delete(AnnotationRecord).where(*mine), places)
-    answers = [row for result in results for row in _annotations(result)]
+    connection.execute(delete(AnnotationRecord).where(*_place(AnnotationRecord)), places)
+    answers = [row for result in results for row in _annotations(owners[result.key], result)]
     if answers:
         connection.execute(insert(AnnotationRecord), answers)
     by_version: dict[str, list[Row[Any]]] = {}
@@ -79,6 +77,25 @@ def record(connection: Connection, results: Sequence[ParsedResult], at: datetime
         by_version.setdefault(versions[task.key], []).append(task)
     for version, some in sorted(by_version.items()):
         lead(connection, some, "PARSED", Act(at, "collect", version))
+
+
+def _place(table: type[Delivery | AnnotationRecord]) -> tuple[ColumnElement[bool], ...]:
+    """One revision of one task's answer, found as the indexes are that begin with the round."""
+    return (
+        table.campaign == bindparam("of_campaign"),
+        table.round_no == bindparam("of_round"),
+        table.key == bindparam("of_key"),
+        table.revision == bindparam("of_revision"),
+    )
+
+
+def _place_of(task: Row[Any], result: ParsedResult) -> dict[str, Any]:
+    return {
+        "of_campaign": task.campaign,
+        "of_round": task.round_no,
+        "of_key": task.key,
+        "of_revision": result.revision,
+    }
 
 
 def lead(connection: Connection, tasks: Sequence[Row[Any]], to_state: str, act: Act, reason: str = "") -> None:
@@ -147,10 +164,12 @@ def _note_other_bytes(
         append_event(connection, campaign, round_no, key, (state, state), Act(raw.fetched_at, "collect", note))
 
 
-def _annotations(parsed: ParsedResult) -> list[dict[str, Any]]:
+def _annotations(task: Row[Any], parsed: ParsedResult) -> list[dict[str, Any]]:
     return [
         {
-            "key": parsed.key,
+            "campaign": task.campaign,
+            "round_no": task.round_no,
+            "key": task.key,
             "revision": parsed.revision,
             "ordinal": ordinal,
             "annotator_id": answer.annotator_id,

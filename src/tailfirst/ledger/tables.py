@@ -214,6 +214,8 @@ class AnnotationRecord(Base):
     __tablename__ = "annotations"
     __table_args__ = (one_of("provenance", PROVENANCES),)
 
+    campaign: Mapped[str] = mapped_column(primary_key=True)
+    round_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # of the task
     key: Mapped[str] = mapped_column(ForeignKey("labeling_tasks.key"), primary_key=True)
     revision: Mapped[str] = mapped_column(primary_key=True)
     ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
