@@ -183,17 +183,35 @@ def _noted(act: Act, shift: Shift) -> Act:
 
 
 def _move_alike(connection: Connection, shifts: Sequence[Shift]) -> None:
-    """One statement for moves between the same two states with the same columns."""
+    """Moves between the same two states with the same columns: a statement for many where the values are the same too.
+
+    Raises:
+        Conflict: A task is not in the state in which it was read.
+    """
     first = shifts[0]
-    columns: dict[str, Any] = {name: bindparam(f"to_{name}") for name in first.values}
-    moved = connection.execute(
-        update(Task)
-        .where(Task.key == bindparam("of_key"), Task.state == first.task.state)
-        .values(state=first.to_state, **columns),
-        [{"of_key": s.task.key, **{f"to_{name}": value for name, value in s.values.items()}} for s in shifts],
-    )
-    if moved.rowcount != len(shifts):
+    alike = all(shift.values == first.values for shift in shifts)
+    moved = _move_same(connection, shifts) if alike else _move_each(connection, shifts)
+    if moved != len(shifts):
         raise Conflict(
-            f"{len(shifts) - moved.rowcount} of {len(shifts)} tasks are no longer {first.task.state}, "
+            f"{len(shifts) - moved} of {len(shifts)} tasks are no longer {first.task.state}, "
             f"so none was moved to {first.to_state}: another worker was faster; read the round again"
         )
+
+
+def _move_same(connection: Connection, shifts: Sequence[Shift]) -> int:
+    first, keys = shifts[0], [shift.task.key for shift in shifts]
+    moving = update(Task).where(Task.state == first.task.state).values(state=first.to_state, **first.values)
+    portions = (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))
+    return sum(connection.execute(moving.where(Task.key.in_(some))).rowcount for some in portions)
+
+
+def _move_each(connection: Connection, shifts: Sequence[Shift]) -> int:
+    first = shifts[0]
+    columns: dict[str, Any] = {name: bindparam(f"to_{name}") for name in first.values}
+    moving = (
+        update(Task)
+        .where(Task.key == bindparam("of_key"), Task.state == first.task.state)
+        .values(state=first.to_state, **columns)
+    )
+    values = [{"of_key": s.task.key, **{f"to_{name}": value for name, value in s.values.items()}} for s in shifts]
+    return int(connection.execute(moving, values).rowcount)
