@@ -47,7 +47,7 @@ def training_set(root, labels):
 def measure(train, name, tower, steps, batch):
     params = plugins.params("adaptation", name, {"tower": tower, "batch": batch})
     start = time.perf_counter()
-    below = make_tower(train, params, texts=name == "contrastive")
+    below = make_tower(train, params, np.random.default_rng(0), texts=name == "contrastive")
     decoding = time.perf_counter() - start
     if name == "finetune":
         problem = Finetune(below, train.classes, params.scale)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tailfirst import config, pool, schemas
+from tailfirst.acquisition._gather import relevance
 from tailfirst.adaptation._train import training_set
 from tailfirst.config import Params, Plugin, Settings
 from tailfirst.contracts import Floats, Interval
@@ -101,6 +102,7 @@ def load_world(
         tail=summary.tail(captions, truth, classes, params.evaluation.tail_share)[0],
         media=behind.items(rows[ours]),
         holdout_media=behind.items(held_rows),
+        relevance=relevance(ws, classes),
     )
 
 

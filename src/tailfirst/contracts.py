@@ -77,6 +77,17 @@ MediaOf = Callable[[Ints], Sequence[Media]]  # rows of a matrix of vectors -> th
 
 
 @dataclass(frozen=True, slots=True)
+class Searched:
+    """What one earlier round's search for members of one class brought (acquisition/_search.py)."""
+
+    class_row: int  # index into class_ids
+    round_no: int
+    answers: int  # of its picks, those that people could answer: with a class, or with "none of these"
+    members: int  # of the answers, those that named the class
+    pool_size: int | None  # items of the pool at that time, taken-down ones included; None: not recorded
+
+
+@dataclass(frozen=True, slots=True)
 class PoolView:
     """What an acquisition strategy may see: no label of an unlabeled item, no index space but its own rows."""
 
@@ -92,6 +103,10 @@ class PoolView:
     prototypes: Vectors | None  # (C, D)
     head: Head | None = None  # what makes probabilities of `vectors`; None: no model yet, or only `probs` is known
     pool_size: int = 0  # items of the pool before the first purchase; 0 = not known
+    n_kept: Floats | None = None  # (C,) retrieved rows after cap and hygiene; None: not known
+    relevance: Floats | None = None  # (C,) mean t2t score of the kept rows, in [0, 1], NaN without one; None: not known
+    searches: tuple[Searched, ...] = ()  # of earlier rounds, oldest first
+    taken_down: int = 0  # items that left the pool by a take-down: pool_size + taken_down only ever grows
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +120,8 @@ class Selection:
     stages: tuple[str, ...]  # (B,) audit | control | quota | diversify | search | score | fill | cold_start
     starved: tuple[str, ...] = ()  # class ids that had no candidate left
     capped: tuple[str, ...] = ()  # class ids that reached the share cap
+    exhausted: tuple[str, ...] = ()  # class ids that are not searched for until the pool grows
+    retrieved_weight: float | None = None  # w: labels that a retrieved item stood for; None: the strategy has no such w
     counts_before: Mapping[str, float] = field(default_factory=dict)  # class id -> n used by the rule
     counts_after: Mapping[str, float] = field(default_factory=dict)
 

@@ -152,7 +152,7 @@ STAGES: tuple[Stage, ...] = (
         "the next batch",
         deps=(
             "data/task.yaml", "data/items.parquet", "data/labels.parquet", "data/rounds", "work/embeddings",
-            "work/class_counts.parquet", "work/candidates", "work/choice.json",
+            "work/class_counts.parquet", "work/retrieved.parquet", "work/candidates", "work/choice.json",
         ),
         params=("acquisition", "campaign", "candidates"),
         outs=("work/batch.parquet", "work/acquisition.json"),

@@ -50,6 +50,7 @@ class Preview:
     cap_round_micros: int
     left_micros: int  # of the campaign's cap
     starved: tuple[str, ...]  # classes without a candidate
+    exhausted: tuple[str, ...]  # classes that are not searched for until the pool grows
     ended: str | None  # why the campaign would not buy this
 
     @property
@@ -107,6 +108,7 @@ def preview(ctx: Context) -> Preview:
         cap_round_micros=micros(ctx.params.money.cap_round),
         left_micros=money.left if money.cap else micros(ctx.params.money.cap_campaign),
         starved=tuple(notes.get("starved") or ()),
+        exhausted=tuple(notes.get("exhausted") or ()),
         ended=step.why if step.kind is StepKind.DONE else None,
     )
 
@@ -192,6 +194,7 @@ def as_data(found: Preview, shown: int | None = None) -> dict[str, Any]:
         "cap_round_micros": found.cap_round_micros,
         "left_micros": found.left_micros,
         "starved": list(found.starved),
+        "exhausted": list(found.exhausted),
         "ended": found.ended,
         "items": [{name: getattr(item, name) for name in PlannedItem.__slots__} for item in found.items[:shown]],
     }

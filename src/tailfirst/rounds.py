@@ -110,6 +110,8 @@ def next_step(view: RoundView, policy: Policy) -> Step:
             return _plan_or_end(view, policy)
         case "SELECTED":
             return _step(view, StepKind.QUOTE, f"ask the vendor what {view.n_tasks} tasks cost")
+        case "QUOTED" if view.counts.get("DROPPED", 0) == view.n_tasks > 0:
+            return _step(view, StepKind.QUOTE, "every item was taken down: there is nothing to approve, end the round")
         case "QUOTED":
             return _approve(view, policy)
         case "APPROVED" if _ended(view):

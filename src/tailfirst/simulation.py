@@ -7,7 +7,7 @@ vary over seeds too), learns with the same adaptation, and gets perfect answers.
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,19 @@ from numpy.typing import NDArray
 from tailfirst import plugins
 from tailfirst.acquisition import _rows
 from tailfirst.config import Plugin
-from tailfirst.contracts import Floats, Ids, Ints, MediaOf, Model, PoolView, Selection, Source, TrainSet, Vectors
+from tailfirst.contracts import (
+    Floats,
+    Ids,
+    Ints,
+    MediaOf,
+    Model,
+    PoolView,
+    Searched,
+    Selection,
+    Source,
+    TrainSet,
+    Vectors,
+)
 from tailfirst.errors import Unavailable
 from tailfirst.evaluation import summary
 from tailfirst.evaluation.intervals import values
@@ -42,6 +54,8 @@ class World:
     tail: NDArray[np.bool_]  # (C,)
     media: MediaOf | None = None  # of rows of `vectors`; None: adaptations that encode anew are unavailable
     holdout_media: MediaOf | None = None  # of rows of `holdout`
+    # (C,) mean t2t score of the retrieved rows of each class; follows from these rows and the encoder, which are hashed
+    relevance: Floats | None = field(default=None, metadata={"hashed": False})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +126,14 @@ def simulate(
     fitted = clock()
     points = [replace(_point(world, bought, model), adapt_s=fitted - began)]
     selected = []
+    searches: tuple[Searched, ...] = ()
     for round_no in range(1, rounds + 1):
         began = clock()
         free = rows[~np.isin(rows, bought)]
-        picks = _select(_view(world, free, bought, model), strategy, cold_start, budget, [seed, PICKS, round_no])
+        view = replace(_view(world, free, bought, model), searches=searches)
+        picks = _select(view, strategy, cold_start, budget, [seed, PICKS, round_no])
         chosen = clock()
+        searches += _searched(world, free, picks, round_no, view.pool_size)
         selected.append(Bought(world.item_ids[free[picks.rows]], picks.inclusion_probabilities))
         bought = np.concatenate([bought, free[picks.rows]])
         ends.append(len(bought))
@@ -124,6 +141,17 @@ def simulate(
         fitted = clock()
         points.append(replace(_point(world, bought, model), acquire_s=chosen - began, adapt_s=fitted - chosen))
     return Curve(strategy.plugin, seed, tuple(points), tuple(selected))
+
+
+def _searched(world: World, free: Ints, picks: Selection, round_no: int, pool_size: int) -> tuple[Searched, ...]:
+    """What the searches of a round brought, by the answers of the world."""
+    places = {class_id: row for row, class_id in enumerate(world.class_ids)}
+    found: dict[int, list[bool]] = {}
+    for row, why, stage in zip(free[picks.rows].tolist(), picks.reasons, picks.stages, strict=True):
+        if stage == "search":
+            wanted = places[why.removeprefix("search:")]
+            found.setdefault(wanted, []).append(bool(world.truth[row] == wanted))
+    return tuple(Searched(c, round_no, len(told), sum(told), pool_size) for c, told in found.items())
 
 
 def part(world: World, share: float, seed: int) -> Ints:
@@ -246,6 +274,8 @@ def _view(world: World, free: Ints, bought: Ints, model: Model | None) -> PoolVi
         prototypes=prototypes,
         head=None if model is None else model.head,
         pool_size=len(free) + len(bought),
+        n_kept=np.bincount(world.known.classes[~human], minlength=len(world.class_ids)).astype(np.float64),
+        relevance=world.relevance,
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from tailfirst import artifacts, plugins, pool, schemas
-from tailfirst.acquisition import _compose, _table
+from tailfirst.acquisition import _compose, _gather, _table
 from tailfirst.acquisition._view import pool_view
 from tailfirst.adaptation import zero_shot
 from tailfirst.adaptation._linear import LinearModel
@@ -155,7 +155,8 @@ def acquire(ws: Workspace, params: Params) -> Artifact:
         probs, head = _probs(ws, chosen, found), model.head
         found = _seen_by(ws, chosen, model, found)
     eligible = repeated.clear(asked, standing.eligible, probs, params.quality, params.acquisition.budget)
-    view = pool_view(found, eligible, labels, caption_counts(ws, classes), probs, classes, head)
+    plain = pool_view(found, eligible, labels, caption_counts(ws, classes), probs, classes, head)
+    view = _gather.gathered(ws, plain, labels)
     seed, some = params.campaign.seed, eligible.any()
     again = repeated.choose(asked, view, params, round_no)
     budget = params.acquisition.budget

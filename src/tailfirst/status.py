@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from tailfirst import advance
+from tailfirst import advance, tracking
 from tailfirst.alarms import reminder
 from tailfirst.context import Context, micros
 from tailfirst.contracts import Interval
@@ -44,6 +44,7 @@ class Standing:
     misses: MissRate | None  # what webhooks announced in 24 hours; None = the vendor sends none
     to_do: str = ""  # what somebody must do by hand at the vendor, and where
     calls: tuple[CallCount, ...] = ()  # how calls of the vendor went, by operation and outcome
+    exhausted: tuple[str, ...] = ()  # classes that the next batch does not search for until the pool grows
     doubts: tuple[str, ...] = ()  # about the answers of the newest sealed round, a sentence each
 
     @property
@@ -75,6 +76,7 @@ def standing(ctx: Context) -> Standing:
         values=last.best.values if last.best else {},
         measured_after=_measured_after(last, row),
         doubts=_doubts(ctx),
+        exhausted=tuple(tracking.read_json(ctx.ws.acquisition).get("exhausted") or ()),
         sla_reminder=reminder(seen, advance.policy(ctx)),
         inbox=ctx.ledger.inbox.status(ctx.campaign),
         misses=misses(ctx),
@@ -164,6 +166,7 @@ def as_data(found: Standing) -> dict[str, Any]:
         "chosen": found.chosen,
         "measured_after": found.measured_after,
         "doubts": list(found.doubts),
+        "exhausted": list(found.exhausted),
         "metrics": {
             name: {"value": v.value, "low": v.low, "high": v.high}
             for name in NAMES

@@ -35,7 +35,9 @@ def next_batch(ws: Workspace) -> str:
     notes = read_json(ws.acquisition)
     rows = pq.read_metadata(ws.batch).num_rows
     starved = ", ".join(notes.get("starved", ())) or "none"
-    return f"{rows} items chosen by {notes.get('strategy')}; classes without a candidate: {starved}"
+    spent = ", ".join(notes.get("exhausted", ()))
+    more = f"; classes not searched for until the pool grows: {spent}" if spent else ""
+    return f"{rows} items chosen by {notes.get('strategy')}; classes without a candidate: {starved}{more}"
 
 
 def eligible_items(ctx: Context) -> int | None:

@@ -89,4 +89,9 @@ def in_child(work: Callable[[], None]) -> int:
             code = 0
         finally:
             os._exit(code)
-    return os.waitpid(pid, 0)[1]
+    try:
+        return os.waitpid(pid, 0)[1]
+    except BaseException:  # we are to end ourselves
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise

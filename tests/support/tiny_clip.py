@@ -1,4 +1,4 @@
-"""Tiny CLIP and SigLIP with random weights and their own tokenizers, built offline in milliseconds."""
+"""Tiny CLIP, SigLIP and BERT with random weights and their own tokenizers, built offline in milliseconds."""
 
 from pathlib import Path
 
@@ -40,6 +40,11 @@ def vision_tower(image_size: int) -> dict[str, int]:
     return shape | {"image_size": image_size, "patch_size": 8}
 
 
+def words(*special: str) -> dict[str, int]:
+    """A vocabulary of whole words."""
+    return {word: row for row, word in enumerate([*special, *dict.fromkeys(WORDS.split())])}
+
+
 def make_tiny_clip(folder: Path, seed: int = 0, image_size: int = 32) -> Path:
     """A CLIP of some 0.1 M parameters, saved as save_pretrained does; 16 dimensions, 32 tokens."""
     import torch
@@ -78,7 +83,7 @@ def make_tiny_siglip(folder: Path, seed: int = 0) -> Path:
     from transformers import PreTrainedTokenizerFast, SiglipConfig, SiglipModel
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-    vocabulary = {word: row for row, word in enumerate(["<pad>", "</s>", "<unk>", *dict.fromkeys(WORDS.split())])}
+    vocabulary = words("<pad>", "</s>", "<unk>")
     raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     raw.pre_tokenizer = pre_tokenizers.Whitespace()
     raw.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
@@ -102,4 +107,27 @@ def make_tiny_siglip(folder: Path, seed: int = 0) -> Path:
     SiglipModel(SiglipConfig(text_config=text, vision_config=vision)).eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+def make_tiny_bert(folder: Path, seed: int = 0) -> Path:
+    """A BERT of some 20,000 parameters; 32 dimensions, 16 tokens."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    vocabulary = words("[PAD]", "[CLS]", "[SEP]", "[UNK]")
+    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    ends = [("[CLS]", 1), ("[SEP]", 2)]
+    raw.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw, pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", unk_token="[UNK]",
+        model_max_length=16,
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = BertConfig(vocab_size=len(vocabulary), max_position_embeddings=16, pad_token_id=0, **shape)
+    BertModel(config).eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder

@@ -10,21 +10,25 @@ from PIL import Image
 
 from tailfirst.config import Settings
 from tailfirst.contracts import Encoder, Media, Source, TrainSet
-from tailfirst.encoders import clip
+from tailfirst.encoders import clip, text
 from tailfirst.paths import Workspace
-from tests.support.tiny_clip import make_tiny_clip
+from tests.support.tiny_clip import make_tiny_bert, make_tiny_clip, make_tiny_siglip
 
 NAMES = ("red fox", "boat", "tuna")
 COLORS = ((200, 40, 30), (30, 60, 190), (60, 180, 80))
 SETTINGS = Settings(_env_file=None, device="cpu")
 
 
-def tiny_encoder(folder: Path, seed: int = 0) -> Encoder:
-    """A tiny CLIP in a folder; made on the first call."""
-    model = folder / "clip"
+MAKERS = {"clip": make_tiny_clip, "siglip": make_tiny_siglip, "text": make_tiny_bert}
+
+
+def tiny_encoder(folder: Path, seed: int = 0, kind: str = "clip") -> Encoder:
+    """A tiny CLIP, SigLIP or sentence encoder (`text`) in a folder; made on the first call."""
+    model = folder / kind
     if not model.exists():
-        make_tiny_clip(model, seed)
-    return clip.load(clip.Params(model=str(model), batch=8), Workspace(folder), SETTINGS)
+        MAKERS[kind](model, seed)
+    plugin = text if kind == "text" else clip
+    return plugin.load(plugin.Params(model=str(model), batch=8), Workspace(folder), SETTINGS)
 
 
 def pictures(count: int, seed: int = 0) -> tuple[list[Media], np.ndarray]:
@@ -40,9 +44,25 @@ def pictures(count: int, seed: int = 0) -> tuple[list[Media], np.ndarray]:
     return media, classes.astype(np.int64)
 
 
-def train_set(folder: Path, rows: int = 24, retrieved: int = 12, seed: int = 0) -> TrainSet:
-    """Rows with pictures behind them; the last `retrieved` are open data. Labels came in rounds 0, 1 and 2."""
-    encoder, (media, classes) = tiny_encoder(folder), pictures(rows, seed)
+def sentences(count: int, seed: int = 0) -> tuple[list[Media], np.ndarray]:
+    """Texts that name their class among other words, and the classes."""
+    rng = np.random.default_rng(seed)
+    classes = rng.integers(len(NAMES), size=count)
+    around = ("a photo of", "the old", "sitting in the snow on", "an ice cream", "fire truck birds")
+    media = []
+    for number, row in enumerate(classes):
+        before, after = rng.choice(around, 2)
+        media.append(Media(f"item {number}", text=f"{before} {NAMES[row]} {after}"))
+    return media, classes.astype(np.int64)
+
+
+def train_set(folder: Path, rows: int = 24, retrieved: int = 12, seed: int = 0, kind: str = "clip") -> TrainSet:
+    """Rows with pictures (`text`: sentences) behind them; the last `retrieved` are open data.
+
+    Labels came in rounds 0, 1 and 2.
+    """
+    encoder = tiny_encoder(folder, kind=kind)
+    media, classes = sentences(rows, seed) if kind == "text" else pictures(rows, seed)
     prompts = tuple((f"a photo of a {name}", f"the {name} in the snow") for name in NAMES)
 
     def media_of(some: np.ndarray) -> Sequence[Media]:

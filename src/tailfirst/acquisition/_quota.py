@@ -5,13 +5,13 @@ Pure: scores of the rows of a view go in, a draft of the batch comes out. Classe
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from tailfirst.acquisition import _probs, _rows, _search
+from tailfirst.acquisition import _probs, _retrieved, _rows, _search
 from tailfirst.acquisition._fill import Filling, one_hot
 from tailfirst.contracts import Floats, Ints, PoolView, Selection
 
@@ -21,12 +21,17 @@ class TailFirst(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    retrieved_weight: float = Field(0.01, ge=0)  # w: labels that one matching caption stands for
+    # w: labels that one matching caption stands for; fit: the one that explains the errors on the labels best
+    retrieved_weight: Annotated[float, Field(ge=0)] | Literal["fit"] = 0.01
+    retrieved_by: Literal["captions", "kept"] = "captions"  # n: all that match, or rows that retrieval kept
+    relevance: Literal["none", "t2t"] = "none"  # w_c = w * mean t2t score of the kept rows
     retrieved_cap: float | None = Field(500, ge=0)  # captions beyond it count nothing: w * min(n, cap); null = all
     counting: Literal["hard", "expected"] = "hard"  # a pick adds 1 to its class, or its probabilities to all
     max_share: float | None = Field(0.2, gt=0, le=1)  # of the batch for one class; null = no cap
     search: Literal["none", "text", "prototype"] = "prototype"
     search_share: float = Field(0.3, ge=0, le=1)  # of the batch for all searches together
+    exhausted_after: int | None = Field(None, ge=1)  # searches in a row without a member end a class's; null = never
+    exhausted_answers: int = Field(5, ge=1)  # that these searches need together
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Draft:
     added: Callable[[int, int], Floats]  # (row, class) -> (C,) what a pick adds to them
     starved: tuple[int, ...] = ()
     capped: tuple[int, ...] = ()
+    exhausted: tuple[int, ...] = ()
+    weight: float | None = None  # w of retrieved items
 
 
 def tail_first(view: PoolView, scores: Floats, budget: int, options: TailFirst, depth: int = 1) -> Draft:
@@ -56,12 +63,14 @@ def tail_first(view: PoolView, scores: Floats, budget: int, options: TailFirst, 
         depth: How many times the budget a queue may be long.
 
     Raises:
-        Unavailable: There is no model yet.
+        Unavailable: There is no model yet, or no count or score of retrieved rows that the options ask for.
     """
     order = by_id(view)
-    limit = np.inf if options.retrieved_cap is None else options.retrieved_cap
-    retrieved = np.minimum(view.n_retrieved, limit)
-    counts = (view.n_labeled + view.n_pending + options.retrieved_weight * retrieved)[order].astype(np.float64)
+    retrieved = _retrieved.amounts(view, options.retrieved_by, options.retrieved_cap, options.relevance)
+    weight = options.retrieved_weight
+    if weight == "fit":
+        weight = _retrieved.fit_weight(_retrieved.evidence(view), retrieved)
+    counts = (view.n_labeled + view.n_pending + weight * retrieved)[order].astype(np.float64)
     queues = _queues(predicted(view), len(order), scores, view, budget * depth)
     cap = budget if options.max_share is None else math.ceil(options.max_share * budget - 1e-9)
 
@@ -71,14 +80,16 @@ def tail_first(view: PoolView, scores: Floats, budget: int, options: TailFirst, 
 
     filling = Filling(counts.copy(), queues, cap, added)
     anchors = _search.anchors(view, options.search, order)
-    short = _search.shortage(counts, [len(q) for q in queues], budget, cap, anchors)
+    spent = _search.exhausted(view, order, options.exhausted_after, options.exhausted_answers)
+    short = _search.shortage(counts, [len(q) for q in queues], budget, cap, anchors, spent)
     reserved = _search.trim(short, math.ceil(options.search_share * budget - 1e-9))
     filling.run(budget - int(reserved.sum()), "tail", "quota")
     for row, c in _search.find(view, anchors, reserved, np.array(filling.rows, np.int64)):
         filling.take(row, c, "search", "search")
     filling.reopen()
     filling.run(budget, "fill", "fill")
-    return _draft(filling, counts)
+    gone = tuple(np.flatnonzero(spent).tolist())
+    return replace(_draft(filling, counts), exhausted=gone, weight=weight)
 
 
 def pcb(view: PoolView, candidates: Ints, budget: int, rng: np.random.Generator) -> Draft:
@@ -133,6 +144,8 @@ def selection(view: PoolView, draft: Draft, scores: Floats) -> Selection:
         stages=draft.stages,
         starved=tuple(names[c] for c in draft.starved),
         capped=tuple(names[c] for c in draft.capped),
+        exhausted=tuple(names[c] for c in draft.exhausted),
+        retrieved_weight=draft.weight,
         counts_before=dict(zip(counted, draft.before.tolist(), strict=True)),
         counts_after=dict(zip(counted, after.tolist(), strict=True)),
     )

@@ -43,19 +43,48 @@ def anchors(view: PoolView, how: Literal["none", "text", "prototype"], order: In
     return Anchors((result / np.where(known, lengths, 1)[:, None]).astype(np.float32), known)
 
 
-def shortage(counts: Floats, queued: Sequence[int], budget: int, cap: int, where: Anchors) -> Ints:
+def exhausted(view: PoolView, order: Ints, after: int | None, least: int) -> NDArray[np.bool_]:
+    """(C,) classes whose last searches brought no member, while the pool has not grown: they may be used up (7.9).
+
+    A class with any answer that named it in these searches, or with one of them over a smaller pool, is searched on.
+
+    Args:
+        view: Its `searches` are the evidence; those without any answer are none.
+        order: (C,) rows of class_ids in the order of class ids.
+        after: How many searches in a row; None = no class is ever exhausted.
+        least: Answers that they need together.
+    """
+    result = np.zeros(len(order), np.bool_)
+    if after is None:
+        return result
+    size = view.pool_size + view.taken_down
+    for place, c in enumerate(order.tolist()):
+        last = [one for one in view.searches if one.class_row == c and one.answers][-after:]
+        grown = any(one.pool_size is None or one.pool_size < size for one in last)
+        enough = len(last) == after and sum(one.answers for one in last) >= least
+        result[place] = enough and not grown and not any(one.members for one in last)
+    return result
+
+
+def shortage(
+    counts: Floats, queued: Sequence[int], budget: int, cap: int, where: Anchors, spent: NDArray[np.bool_] | None = None
+) -> Ints:
     """(C,) picks that the loop would want beyond each queue, for classes that can be searched.
 
-    The wanted picks are those of the same loop with endless queues, where a pick counts 1 for its class.
+    The wanted picks are those of the same loop with endless queues, where a pick counts 1 for its class. A class that
+    is `spent` (C,) wants no more than its queue, so that what it cannot get goes to the others.
     """
     if not where.known.any():
         return np.zeros(len(counts), np.int64)
-    endless = [np.arange(c * budget, (c + 1) * budget) for c in range(len(counts))]
+    used_up = np.zeros(len(counts), np.bool_) if spent is None else spent
+    lengths = np.where(used_up, np.minimum(queued, budget), budget)
+    endless = [np.arange(c * budget, c * budget + length) for c, length in enumerate(lengths.tolist())]
     wish = Filling(counts.copy(), endless, cap, lambda _, c: one_hot(c, len(counts)))
     wish.run(budget, "", "")
     wish.reopen()
     wish.run(budget, "", "")
-    return np.where(where.known, np.maximum(wish.taken - np.array(queued), 0), 0).astype(np.int64)
+    searched = where.known & ~used_up
+    return np.where(searched, np.maximum(wish.taken - np.array(queued), 0), 0).astype(np.int64)
 
 
 def trim(short: Ints, limit: int) -> Ints:

@@ -4,7 +4,8 @@ Hacohen, Dekel and Weinshall 2022, arXiv 2202.02794; specs/methods.md M11.
 
 k-means with min(labels + B, 500) clusters over pool and labeled items. Clusters of more than 5 items are visited in the
 order of (fewest labels, largest size), again and again; each visit takes the unlabeled member with the largest
-typicality, 1 / (mean distance to its nearest members + 1e-5), over min(20, members // 2) unlabeled members.
+typicality, 1 / (mean distance to its nearest members + 1e-5), over min(20, members // 2) unlabeled members. Members
+taken in earlier visits of the batch still count as neighbors; `renew` leaves them out, as the released code does.
 
 No model is needed. Beyond the published rule: a cluster whose members are all taken is passed over, and when no cluster
 of more than 5 items has a member left, the smaller ones follow in the same order (the released code drops them). In a
@@ -37,6 +38,7 @@ class Params(BaseModel):
     neighbors: int = Field(20, ge=1)
     largest: int = Field(2048, ge=2)  # members of a cluster that are compared with each other
     iterations: int = Field(2, ge=0)  # of k-means over all rows, after 10 on a sample
+    renew: bool = False  # typicality anew at every visit, among the members that are left
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,9 @@ def _visits(
                 queues.append(_queue(vectors, cluster.members, params, rng))
             rows, typical = queues[k]
             if turn < len(rows):
+                if params.renew and turn:
+                    left = _queue(vectors, np.sort(rows[turn:]), params, rng)
+                    rows[turn:], typical[turn:] = left
                 yield int(rows[turn]), float(typical[turn]), cluster
                 count -= 1
 

@@ -152,6 +152,8 @@ class _Climb:
 
         self.problem, self.stage, self.steps = problem, stage, steps
         self.done, self.rate = 0, 0.0
+        gpu = problem.device.type == "cuda"
+        self.mixed = gpu if stage.loop.amp == "auto" else stage.loop.amp == "bfloat16"
         self.named = {f"tower.{name}": p for name, p in problem.tower().items()}
         self.named |= {f"head.{name}": p for name, p in problem.head().items()}
         groups = [
@@ -170,8 +172,7 @@ class _Climb:
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * part
         self.rate = self.stage.lr * part
-        gpu = self.problem.device.type == "cuda"
-        with torch.autocast(self.problem.device.type, torch.bfloat16, enabled=gpu):
+        with torch.autocast(self.problem.device.type, torch.bfloat16, enabled=self.mixed):
             loss = self.problem.loss(rows, mix, rng)
         value = float(loss.detach())
         if math.isfinite(value):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tailfirst.adaptation import _lora
 from tailfirst.adaptation._draws import Mix
 from tailfirst.adaptation._options import Tuning
 from tailfirst.adaptation._stores import Pixels, Texts
@@ -15,7 +16,7 @@ from tailfirst.adaptation._tuned import Encoding, of_network
 from tailfirst.contracts import Ints, Source, TrainSet, Vectors
 from tailfirst.encoders._torch import read_network
 from tailfirst.encoders._tunable import Side, Tunable, TunableImages
-from tailfirst.errors import ConfigError, Unavailable
+from tailfirst.errors import Unavailable
 from tailfirst.vectors import unit
 
 if TYPE_CHECKING:
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
 
 BLOCK = re.compile(r"^(.*?\.)(?:layers?|h|blocks?)\.(\d+)\.")  # a parameter of a numbered transformer layer
 BELOW = re.compile(r"embed|pre_la?y")  # what comes before the first of them
-ATTENTION = r"(q_proj|v_proj|query|value)"
 
 
-def network_tower(train: TrainSet, params: Tuning, *, texts: bool) -> "NetworkTower | None":
+def network_tower(train: TrainSet, params: Tuning, rng: np.random.Generator, *, texts: bool) -> "NetworkTower | None":
     """A tower over the network of the source's encoder; None where that encoder cannot be tuned.
+
+    Args:
+        train: Its source is used.
+        params: What is trained.
+        rng: Of low-rank factors; not touched without `lora_rank`.
+        texts: Whether the text side is trained too.
 
     Raises:
         ConfigError: `lora_rank` without the package peft.
@@ -36,7 +42,7 @@ def network_tower(train: TrainSet, params: Tuning, *, texts: bool) -> "NetworkTo
     encoder = None if source is None else source.encoder()
     if source is None or not isinstance(encoder, Tunable):
         return None
-    return NetworkTower(encoder, source, len(train.classes), params, texts=texts)
+    return NetworkTower(encoder, source, len(train.classes), params, rng, texts=texts)
 
 
 class NetworkTower:
@@ -44,11 +50,15 @@ class NetworkTower:
 
     rates = Rates(lr=1e-4, lr_head=1e-3, epochs=4)
 
-    def __init__(self, encoder: Tunable, source: Source, count: int, params: Tuning, *, texts: bool) -> None:
+    def __init__(
+        self, encoder: Tunable, source: Source, count: int, params: Tuning, rng: np.random.Generator, *, texts: bool
+    ) -> None:
         network = read_network(encoder.folder).to(encoder.network.device)
         self.device: torch.device = network.device
         self._base, self._network, self._params, self._source = encoder, network, params, source
-        self._lora = _with_lora(network, params.lora_rank, encoder, texts=texts)
+        self._lora: Any = None
+        if params.lora_rank is not None:
+            self._lora = _lora.wrapped(network, params.lora_rank, encoder, rng.spawn(1)[0], texts=texts)
         self._trained = _choose(network, encoder, params, texts=texts)
         self._encoder: Any = replace(encoder, network=network)  # type: ignore[type-var]
         if params.checkpointing:
@@ -157,8 +167,8 @@ def _choose(network: Any, encoder: Tunable, params: Tuning, *, texts: bool) -> "
     lasts = _layer_counts(name for name, _ in network.named_parameters())
     chosen = {}
     for name, parameter in network.named_parameters():
-        own = "lora_" in name if params.lora_rank else _is_high(name, lasts, params.layers)
-        trains = encoder.side_of(name) in wanted and own
+        own = params.lora_rank is None or _lora.MARK in name
+        trains = encoder.side_of(name) in wanted and own and _is_high(name, lasts, params.layers)
         parameter.requires_grad_(trains)
         if trains:
             chosen[name] = parameter
@@ -179,23 +189,6 @@ def _is_high(name: str, counts: Mapping[str, int], layers: int | None) -> bool:
     if found := BLOCK.match(name):
         return int(found.group(2)) >= counts[found.group(1)] - layers
     return BELOW.search(name) is None
-
-
-def _with_lora(network: Any, rank: int | None, encoder: Tunable, *, texts: bool) -> Any:
-    """The network wrapped by peft, whose layers are changed in place; None without a rank."""
-    if rank is None:
-        return None
-    try:
-        import peft  # type: ignore[import-not-found,unused-ignore]
-    except ModuleNotFoundError as error:
-        raise ConfigError("lora_rank needs the package peft: pip install peft, or leave lora_rank out") from error
-    sides = {"items", "both", "texts"} if texts else {"items", "both"}
-    targets = [
-        name
-        for name, module in network.named_modules()
-        if re.search(rf"\.{ATTENTION}$", name) and encoder.side_of(name) in sides and hasattr(module, "weight")
-    ]
-    return peft.get_peft_model(network, peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets))
 
 
 def _text(media: Any) -> str:

@@ -66,6 +66,7 @@ class Loop(Section):
     weight_decay: float = Field(0.01, ge=0)
     warmup: int = Field(50, ge=0)  # steps, at most a tenth of them all
     clip: float | None = Field(1.0, gt=0)  # norm of the gradient at most; null = as it comes
+    amp: Literal["auto", "off", "bfloat16"] = "auto"  # autocast of the forward pass; auto: bfloat16 on a GPU
     labeled_share: float | None = Field(None, ge=0, le=1)  # of human labels in what is drawn; null = natural
     class_power: float = Field(0.0, ge=0, le=1)  # gamma: a row of class y is drawn with weight n_y^-gamma (7.5)
 

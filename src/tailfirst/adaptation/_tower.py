@@ -62,8 +62,14 @@ class Tower(Protocol):
         """What a model keeps of it; None where nothing changed."""
 
 
-def make_tower(train: TrainSet, params: Tuning, *, texts: bool) -> Tower:
-    """The tower that the options name; `texts`: the text side is trained too.
+def make_tower(train: TrainSet, params: Tuning, rng: np.random.Generator, *, texts: bool) -> Tower:
+    """The tower that the options name.
+
+    Args:
+        train: What it is trained on.
+        params: The options.
+        rng: Of what starts at random (low-rank factors); not touched where nothing does.
+        texts: Whether the text side is trained too.
 
     Raises:
         Unavailable: `full`, but there are only vectors, or an encoder whose network cannot be trained; `texts`, but
@@ -75,7 +81,7 @@ def make_tower(train: TrainSet, params: Tuning, *, texts: bool) -> Tower:
     if params.tower != "adapter" and train.source is not None:
         from tailfirst.adaptation._network import network_tower
 
-        found = network_tower(train, params, texts=texts)
+        found = network_tower(train, params, rng, texts=texts)
         if found is not None:
             return found
     if params.tower == "full":

@@ -33,7 +33,7 @@ def fit(train: TrainSet, params: Params, rng: np.random.Generator) -> Tuned:
     """
     if not len(train.classes):
         return _fit.untrained(train)
-    tower = make_tower(train, params, texts=True)
+    tower = make_tower(train, params, rng, texts=True)
     targets, limit = params.targets, params.class_limit
     return _fit.tune(
         train, params, tower, lambda below: Contrast(below, train.classes, params.scale, targets, limit), rng

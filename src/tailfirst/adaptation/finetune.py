@@ -29,7 +29,7 @@ def fit(train: TrainSet, params: Params, rng: np.random.Generator) -> Tuned:
     """
     if not len(train.classes):
         return _fit.untrained(train)
-    tower = make_tower(train, params, texts=False)
+    tower = make_tower(train, params, rng, texts=False)
     return _fit.tune(train, params, tower, lambda below: Finetune(below, train.classes, params.scale), rng)
 
 

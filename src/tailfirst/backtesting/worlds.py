@@ -149,7 +149,7 @@ def _feed(digest: Any, value: Any) -> None:
     if isinstance(value, np.ndarray):
         digest.update(f"{value.dtype.str}{value.shape}".encode() + np.ascontiguousarray(value).tobytes())
     elif is_dataclass(value):
-        for field in fields(value):
+        for field in (one for one in fields(value) if one.metadata.get("hashed", True)):
             digest.update(field.name.encode() + b"\0")
             _feed(digest, getattr(value, field.name))
     elif callable(value) or isinstance(value, Path):

@@ -1,6 +1,7 @@
 """`tailfirst fake-vendor`: a labeling company on this machine, for rehearsals and load tests."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,4 +59,6 @@ def open_shop(
     truth = (lambda: Drawn(options.seed, options.classes)) if ws is None else (lambda: read_truth(ws))
     path = db if db is not None or ws is None else ws.vendor / "fake.db"
     key = os.environ.get(KEY) or TEST_KEY
-    return Shop(options, Book(path or Path()), truth, key, secrets[0] if secrets else None, callback_url)
+    truth_at = None if ws is None else partial(read_truth, ws)
+    secret = secrets[0] if secrets else None
+    return Shop(options, Book(path or Path()), truth, key, secret, callback_url, truth_at=truth_at)

@@ -31,7 +31,7 @@ def preview(command: typer.Context, file: File, as_json: shell.AsJson = False) -
 
 @app.command()
 def apply(command: typer.Context, file: File) -> None:
-    """Put a migration in force: a new version of task.yaml, labels folded again. Only between rounds."""
+    """Put a migration in force: a new version of task.yaml, labels folded again. An open round keeps its own."""
     from tailfirst.context import NoGates
     from tailfirst.ontology import acts
 

@@ -71,6 +71,8 @@ def sentences(found: "Preview") -> list[str]:
         lines.append(f"the vendor would not take it yet: {found.objection}")
     if found.starved:
         lines.append(f"classes without a candidate in the pool: {', '.join(found.starved)}")
+    if found.exhausted:
+        lines.append(f"classes not searched for until the pool grows: {', '.join(found.exhausted)}")
     if found.frozen:
         lines.append(f"this batch is frozen already: round {found.round_no} is {found.frozen} (`tailfirst status`)")
     elif found.ended:

@@ -60,6 +60,9 @@ def show(found: "Standing") -> None:
     for name, value in found.values.items():
         table.add_row(f"{found.chosen}", name.replace("_", " "), measured(value))
     console.print(table)
+    if found.exhausted:
+        names = escape(", ".join(found.exhausted))
+        console.print(f"not searched for until the pool grows: {names}", soft_wrap=True)
     for doubt in found.doubts:
         console.print(f"[yellow]quality:[/yellow] {escape(doubt)}", soft_wrap=True)
     if found.values:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from tailfirst.errors import AuthRefused
 from tailfirst.fakevendor import routes
 from tailfirst.fakevendor.answers import add_handlers
-from tailfirst.fakevendor.shapes import BalanceIn, FaultsIn, JumpIn
+from tailfirst.fakevendor.shapes import BalanceIn, FaultsIn, JumpIn, PricesIn
 from tailfirst.fakevendor.shop import Shop
 
 Json = dict[str, Any]
@@ -79,6 +79,12 @@ def _admin(router: APIRouter, shop: Shop) -> None:
         """Set what has been paid in."""
         shop.pay_in(given.balance_micros)
         return {"balance_micros": given.balance_micros}
+
+    @router.post("/prices")
+    def reprice(given: PricesIn) -> Json:
+        """Set what new quotes and batches cost."""
+        shop.reprice(given.percent)
+        return {"percent": given.percent}
 
     @router.get("/book")
     def book() -> Json:

@@ -12,7 +12,7 @@ from tailfirst.fakevendor import views
 from tailfirst.fakevendor.answers import Cut, problem
 from tailfirst.fakevendor.shapes import BatchIn, ProjectIn, QuoteIn, ReviewIn, TaskIds, TaskIn, TasksIn, UniqueIds
 from tailfirst.fakevendor.shop import Shop
-from tailfirst.vendors._simulated_money import percent_now, statement
+from tailfirst.vendors._simulated_money import percent_quoted, statement
 from tailfirst.vendors.simulated import QUOTE_HOLDS
 
 Json = dict[str, Any]
@@ -35,7 +35,9 @@ def orders(router: APIRouter, shop: Shop) -> None:
     def quote(given: QuoteIn) -> Json:
         """Price list times items times answers per item, in the prices of now."""
         with shop.company.call("quote", counted=False) as (session, _):
-            each = shop.config.price_micros.of(given.purpose) * percent_now(shop.config, session) // 100
+            each = (
+                shop.config.price_micros.of(given.purpose) * percent_quoted(shop.config, session, given.purpose) // 100
+            )
         return {
             "total_micros": each * given.overlap * given.n_tasks,
             "per_task_micros": each * given.overlap,

@@ -141,3 +141,9 @@ class BalanceIn(Shape):
     """Admin: what has been paid in, in all."""
 
     balance_micros: int = Field(ge=0)
+
+
+class PricesIn(Shape):
+    """Admin: what everything costs from now on, in hundredths of the price list."""
+
+    percent: int = Field(ge=1, le=10_000)

@@ -23,6 +23,7 @@ class Shop:
         secret: What callbacks are signed with.
         callback_url: Where callbacks go that name no address themselves; None = nowhere.
         now: The wall clock.
+        truth_at: The truth in the classes of an ontology version; None = all versions have the same classes.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Shop:
         secret: str | None = None,
         callback_url: str | None = None,
         now: Callable[[], datetime] = utc_now,
+        truth_at: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
         self.config = config
         self.key = key
@@ -41,7 +43,7 @@ class Shop:
         self._ticker: threading.Thread | None = None
         self._wall = now
         self.callbacks = Callbacks(book, config, secret, callback_url, now)
-        self.company = Company(config, book, truth, self.now, self.callbacks.note)
+        self.company = Company(config, book, truth, self.now, self.callbacks.note, truth_at)
         with book.session() as session:
             self.callbacks.prepare(session)
             armed = session.note("faults")
@@ -86,6 +88,11 @@ class Shop:
         """Set what has been paid in, in all."""
         with self.book.session() as session:
             session.write_note("balance_micros", str(balance_micros))
+
+    def reprice(self, percent: int) -> None:
+        """Set what new quotes and orders cost, in hundredths of the price list."""
+        with self.book.session() as session:
+            session.write_note("percent", str(percent))
 
     def start(self) -> None:
         """Begin to send callbacks and, where asked, to let time pass by itself."""

@@ -93,7 +93,7 @@ def gather(ctx: Context, row: RoundRow, subjects: Iterable[TaskRow]) -> Evidence
     given = _live([one for number in sorted(rounds) for one in _of_round(ctx, number, known.get(number))])
     return Evidence(
         given=tuple(given),
-        gold=read_gold(ctx.ws),
+        gold=read_gold(ctx.ws, ctx.task.ontology_version),
         probs=plan_probs(row, ctx.task.class_ids) | out_of_sample(folders, ctx.task.class_ids),
         dropped_before=frozenset((item, who) for f in folders for item, who in read_quality(f).get("dropped", ())),
     )

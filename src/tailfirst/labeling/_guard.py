@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from tailfirst.context import Context
 from tailfirst.errors import AuthRefused, QuotaExceeded, Retryable, Throttled, VendorConflict
+from tailfirst.labeling._versions import frozen
 from tailfirst.ledger.outages import OutageRow
 from tailfirst.ledger.records import RoundRow
 
@@ -24,7 +25,10 @@ FIRST_S, LONGEST_S = 60.0, 3600.0  # between two tries while the vendor is down,
 def guarded(act: Act) -> Act:
     """The act, for a vendor that may be down, slow, out of money or out of step; every act may be repeated.
 
+    It sees the ontology version that the round is frozen on, whatever task.yaml says by now.
+
     Raises:
+        OntologyError: task.yaml was changed by hand under that version.
         AuthRefused: Keys are refused: never retried; the round is paused and the owner must know.
     """
 
@@ -33,6 +37,7 @@ def guarded(act: Act) -> Act:
         row = ctx.ledger.rounds.current(ctx.campaign)
         if row is None:
             return act(ctx)
+        ctx = frozen(ctx, row)
         outage = _try_again(ctx, row)
         if row.pause_reason and outage is None:
             return act(ctx)

@@ -16,7 +16,7 @@ from tailfirst.labeling._evidence import Given, plan_probs, purpose_of
 from tailfirst.labeling._prelabels import anchoring
 from tailfirst.ledger.records import AnnotationRow, CostRow, RoundRow
 from tailfirst.quality.consensus import newest, skipped_as
-from tailfirst.quality.deciding import HUMANS_ONLY, TRAIN
+from tailfirst.quality.deciding import GOLD, HUMANS_ONLY, TRAIN
 from tailfirst.quality.history import ANSWERS, MODEL, QUALITY, model_table
 from tailfirst.quality.judging import as_data
 from tailfirst.quality.label_errors import issues, ranked
@@ -47,6 +47,7 @@ def summary(ctx: Context, row: RoundRow, found: Harvest, costs: Sequence[CostRow
         **as_data(found.judged),
         "accused": list(found.judged.accused),
         "dropped": sorted([item, who] for item, who in found.dropped),
+        "same_person": [{"item_id": item, "annotator_id": who, "answers": n} for item, who, n in same_person(found)],
         "again": dict(sorted(again.items())),
         "experts": dict(sorted(experts.items())),
         "suspects": [{"item_id": item, "label": label, "model": model} for item, label, model in suspects],
@@ -60,6 +61,14 @@ def summary(ctx: Context, row: RoundRow, found: Harvest, costs: Sequence[CostRow
 
 def _is_of(one: Given, row: RoundRow) -> bool:
     return one.task.round_no == row.round_no
+
+
+def same_person(found: Harvest) -> list[tuple[str, str, int]]:
+    """(item, annotator, answers) where copies of an item went to one person: bought several times, counted once."""
+    decided = {(d.task.item_id, purpose_of(d.task)) for d in found.decisions if d.task.purpose != GOLD}
+    places = ((one.task.item_id, purpose_of(one.task), one.answer.annotator_id) for one in found.evidence.given)
+    counted = Counter((item, who) for item, purpose, who in places if (item, purpose) in decided)
+    return sorted((item, who, n) for (item, who), n in counted.items() if n > 1)
 
 
 def answer_table(found: Harvest) -> pa.Table:

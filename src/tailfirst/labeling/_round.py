@@ -59,7 +59,9 @@ def project(ctx: Context) -> ProjectRef:
 def slots(ctx: Context) -> range:
     """Overlap slots of an item: one where the vendor makes the overlap, one per answer where it gives only one.
 
-    A vendor that makes overlap, but less than is asked for, has no more people: that is refused in QUOTE.
+    A vendor that makes overlap, but less than is asked for, has no more people: that is refused in QUOTE. Whether the
+    slots of an item go to different people is up to the vendor: what one person answered twice is one opinion, and the
+    seal says so (`same_person` in quality.json).
     """
     return range(ctx.params.round.overlap if ctx.vendor.capabilities().overlap_max == 1 else 1)
 

@@ -1,5 +1,8 @@
 """Under which ontology version a round was asked, and its answers in another one.
 
+A round is frozen on its version when it is planned: whatever task.yaml says meanwhile, it is priced, ordered, parsed,
+checked and sealed in the classes of its plan. Its labels keep that version, and the fold reads them in that of today.
+
 Everything that the ledger holds of a round is in the version that the round was planned under: its answers are parsed
 in it, late ones too, and mapped only where a later seal reads them.
 """
@@ -9,9 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tailfirst.context import Context
+from tailfirst.errors import OntologyError
 from tailfirst.ledger.records import AnnotationRow, RoundRow
 from tailfirst.ontology.names import Names
-from tailfirst.ontology.versions import Versions, versions_of
+from tailfirst.ontology.versions import Versions, task_at, versions_of
+
+ASKED = ("SELECTED", "QUOTED", "APPROVED", "SUBMITTING", "OPEN", "COLLECTING", "CLOSING")  # frozen on their version
 
 
 def version_of(ctx: Context, row: RoundRow) -> str:
@@ -21,6 +27,26 @@ def version_of(ctx: Context, row: RoundRow) -> str:
     if planned is None and record.exists():
         planned = json.loads(record.read_text(encoding="utf-8")).get("ontology_version")
     return str(planned or ctx.task.ontology_version)
+
+
+def frozen(ctx: Context, row: RoundRow) -> Context:
+    """The same context with the task of the version that an unfinished round was planned under.
+
+    Raises:
+        OntologyError: task.yaml holds other classes under that version: it was changed by hand.
+    """
+    if row.state not in ASKED:
+        return ctx
+    plan = json.loads(row.plan_json or "{}")
+    version, planned = plan.get("ontology_version", ctx.task.ontology_version), plan.get("ontology_classes")
+    task = ctx.task if version == ctx.task.ontology_version else task_at(ctx.ws, version)
+    if planned is not None and set(planned) != set(task.class_ids):
+        raise OntologyError(
+            f"round {row.round_no} is {row.state} and asks for the classes {', '.join(planned)} of ontology version "
+            f"{task.ontology_version!r}; {ctx.ws.task} has {', '.join(task.class_ids)} under that version: it was "
+            "changed by hand. Put it back, then write a migration and `tailfirst ontology apply` it, open round or not"
+        )
+    return ctx if task is ctx.task else replace(ctx, task=task)
 
 
 def names_of(ctx: Context, row: RoundRow) -> Names:

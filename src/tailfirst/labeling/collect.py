@@ -49,13 +49,17 @@ def collect(ctx: Context) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def collect_late(ctx: Context, before: int, *, every: bool = False) -> int:
-    """Poll orders of sealed rounds that may still bring something: the newest, those with open tasks, or every one."""
+def collect_late(ctx: Context, before: int, *, every: bool = False, sweep: bool = False) -> int:
+    """Poll orders of sealed rounds that may still bring something: the newest, those with open tasks, or every one.
+
+    With `sweep` the orders that are waited for (of `every` one: all) are read from their start. No sweep at CLOSING
+    comes for them any more, and what a cursor has skipped would be paid and never read (failure `cursor_skip`).
+    """
     new = 0
     rounds, awaited = ctx.ledger.rounds, ctx.ledger.deliveries.awaited(ctx.campaign, MAY_COME_LATE)
     for row in rounds.all(ctx.campaign) if every else rounds.some(ctx.campaign, {*awaited, before - 1}):
         if row.round_no < before and row.state in SEALED_STATES:
-            new += pull(ctx, row)
+            new += pull(ctx, row, sweep=sweep and (every or row.round_no in awaited))
             read(ctx, row, gated=False)
             account(ctx, row)
     return new

@@ -32,7 +32,7 @@ def collect_late_labels(ctx: Context, *, every: bool = True) -> str:
     row = current(ctx)
     if row.state not in FINAL_ROUND_STATES:
         return f"round {row.round_no} is {row.state}: what comes late goes into its export, nothing else is to be done"
-    collect_late(ctx, row.round_no + 1, every=every)
+    collect_late(ctx, row.round_no + 1, every=every, sweep=True)
     number = row.round_no + 1
     found = harvest(ctx, replace(row, round_no=number))
     if not found.deliveries:

@@ -206,6 +206,7 @@ def snapshot(ctx: Context, batch: bytes) -> dict[str, Any]:
         },
         "ontology_digest": ctx.task.digest,
         "ontology_version": ctx.task.ontology_version,
+        "ontology_classes": list(ctx.task.class_ids),
     } | ({"model": _model(ctx, batch)} if wants_model(ctx.params.quality) else {})
 
 

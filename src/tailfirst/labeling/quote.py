@@ -13,7 +13,7 @@ from tailfirst.ledger.records import RoundRow, TaskRow
 from tailfirst.port import Money, Quote
 
 BEFORE_ORDER = ("PRICED", "APPROVED", "OVER_BUDGET")
-NOTHING_LEFT = "every item was taken down before anything was ordered"
+NOTHING_LEFT = "every item to be bought was taken down before anything was ordered"
 
 
 @guarded
@@ -30,15 +30,20 @@ def quote(ctx: Context) -> str:
     nothing = idle(row, "quote", "SELECTED", "QUOTED", "APPROVED")
     if nothing:
         return nothing
+    tasks = [task for task in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if task.state != "DROPPED"]
+    if not tasks:
+        return ended(ctx)
     if row.state != "SELECTED" and row.quote_valid_until is not None and ctx.now() <= row.quote_valid_until:
         return f"round {row.round_no} has a quote until {row.quote_valid_until:%Y-%m-%d %H:%M} UTC: {row.quote_basis}"
     _check_capabilities(ctx)
-    tasks = [task for task in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if task.state != "DROPPED"]
-    if not tasks:
-        return f"{abort(ctx, ctx.worker, NOTHING_LEFT)} ({NOTHING_LEFT})"
     whole = _record(ctx, row, tasks)
     said = [f"{in_units(whole.total.micros, whole.total.currency)} for {len(tasks)} items: {whole.basis}"]
     return "; ".join(said + switched_off(ctx.vendor.name, ctx.vendor.capabilities()))
+
+
+def ended(ctx: Context) -> str:
+    """End a round of which nothing is left to order: it is ABORTED, and the vendor gets no empty order."""
+    return f"{abort(ctx, ctx.worker, NOTHING_LEFT)} ({NOTHING_LEFT})"
 
 
 def asked_again(ctx: Context, row: RoundRow) -> str:

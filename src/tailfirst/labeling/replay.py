@@ -2,6 +2,7 @@
 
 from tailfirst.context import Context
 from tailfirst.labeling._ingest import read
+from tailfirst.labeling._versions import frozen
 
 
 def replay(ctx: Context, round_no: int) -> str:
@@ -13,6 +14,7 @@ def replay(ctx: Context, round_no: int) -> str:
         LedgerError: No such round; the message lists those there are.
     """
     row = ctx.ledger.rounds.get(ctx.campaign, round_no)
+    ctx = frozen(ctx, row)
     newest = ctx.ledger.rounds.current(ctx.campaign)
     ctx.ledger.deliveries.forget_parsed(ctx.campaign, round_no)
     done = read(ctx, row, gated=newest is not None and newest.round_no == round_no)

@@ -21,6 +21,7 @@ from tailfirst.labeling._exported import cost_lines
 from tailfirst.labeling._guard import guarded
 from tailfirst.labeling._ingest import pull, read, validate
 from tailfirst.labeling._lease import holding, renewed
+from tailfirst.labeling._quality import same_person
 from tailfirst.labeling._resubmit import after_skip
 from tailfirst.labeling._round import current, idle, refresh
 from tailfirst.labeling._swapped import stop_if_swapped
@@ -64,6 +65,7 @@ def _seal(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
         costs = cost_lines(ctx, row)
         _compare(ctx, row, found, costs.rows, folder)
     else:
+        _take_back(ctx, row, lease)
         pull(ctx, row, sweep=True)
         read(ctx, row)
         stopped = stop_if_swapped(ctx, row)
@@ -110,6 +112,16 @@ def _give_up(ctx: Context, row: RoundRow, lease: LeaseRow) -> None:
         return
     for state in OUTSTANDING:
         _move(ctx, [t.key for t in ledger.tasks.list(campaign, no, (state,))], state, "CANCEL_REQUESTED", "not back")
+    _take_back(ctx, row, lease)
+
+
+def _take_back(ctx: Context, row: RoundRow, lease: LeaseRow) -> None:
+    """Ask the vendor for what is to be taken back, and write down what became of it.
+
+    A seal that was killed in between leaves tasks behind that are asked for and not settled. The next one settles them
+    before it sweeps: an answer can come only for a task that is known to be TOO_LATE.
+    """
+    ledger, campaign, no = ctx.ledger, ctx.campaign, row.round_no
     asked = ledger.tasks.list(campaign, no, ("CANCEL_REQUESTED",))
     refs = [TaskRef(SubmissionKey(t.key), t.vendor_task_id or "", t.payload_sha256, None) for t in asked]
     if refs:
@@ -224,5 +236,7 @@ def _said(row: RoundRow, found: Harvest, sealed: str) -> str:
     parts += [f"{late} of them late for an earlier round"] if late else []
     parts += [f"{unlabeled} answered without a label"] if unlabeled else []
     parts += [f"{gold} gold items answered"] if gold else []
+    twice = len({item for item, _, _ in same_person(found)})
+    parts += [f"{twice} items answered more than once by one person, counted once"] if twice else []
     parts += [f"answers of {', '.join(found.judged.accused)} not counted"] if found.judged.accused else []
     return ", ".join(parts)

@@ -13,7 +13,7 @@ from tailfirst.labeling._guard import guarded
 from tailfirst.labeling._lease import holding, renewed
 from tailfirst.labeling._prelabels import predictions, shown
 from tailfirst.labeling._round import current, idle, order_spec, project, refresh
-from tailfirst.labeling.quote import asked_again
+from tailfirst.labeling.quote import asked_again, ended
 from tailfirst.ledger.records import LeaseRow, RoundRow, TaskRow
 from tailfirst.port import BatchRef, ItemOutcome, SubmissionKey, TaskSpec
 
@@ -48,6 +48,8 @@ def _submit(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
         return f"round {row.round_no} is {row.state}: another worker was faster"
     ledger, campaign, no = ctx.ledger, ctx.campaign, row.round_no
     set_caps(ledger, ctx.params)
+    if row.state == "APPROVED" and not ledger.tasks.list(campaign, no, ("APPROVED",)):
+        return ended(ctx)
     dearer = asked_again(ctx, row) if row.state == "APPROVED" else ""
     if dearer:
         return dearer

@@ -31,14 +31,15 @@ ROUND: Table = MappingProxyType(
 
 # Beyond the specification's table, each because a poll sees only the present: SUBMITTED to RETURNED (nobody saw the
 # start), VALIDATED to CLOSED_UNLABELED (answers that do not agree give no label, and are paid), QUARANTINED to
-# CLOSED_UNLABELED (nothing released it before the seal), PRICED and APPROVED to DROPPED (a take-down before anything
-# was sent), APPROVED and OVER_BUDGET to PRICED (a new quote), RESUBMIT to RETURNED (the first attempt came late).
+# CLOSED_UNLABELED (nothing released it before the seal), PRICED, APPROVED and OVER_BUDGET to DROPPED (a take-down
+# before anything was sent), APPROVED and OVER_BUDGET to PRICED (a new quote), RESUBMIT to RETURNED (the first attempt
+# came late).
 TASK: Table = MappingProxyType(
     {
         "PLANNED": ("PRICED", "DROPPED"),
         "DROPPED": (),
         "PRICED": ("APPROVED", "OVER_BUDGET", "DROPPED"),
-        "OVER_BUDGET": ("PRICED",),
+        "OVER_BUDGET": ("PRICED", "DROPPED"),
         "APPROVED": ("OUTBOX", "PRICED", "DROPPED"),
         "OUTBOX": ("SUBMITTED", "UNKNOWN", "REFUSED", "CANCEL_REQUESTED"),
         "UNKNOWN": ("SUBMITTED", "OUTBOX"),

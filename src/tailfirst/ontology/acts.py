@@ -1,7 +1,8 @@
 """Preview, apply and revert a migration. Only task.yaml, data/ontology/ and the fold are written: old labels stay."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,12 @@ import pyarrow as pa
 from tailfirst import schemas
 from tailfirst.artifacts import write_bytes
 from tailfirst.context import Context
-from tailfirst.errors import OntologyError
+from tailfirst.errors import LeaseLost, OntologyError
+from tailfirst.labeling._lease import holding
+from tailfirst.labeling._round import refresh
+from tailfirst.labeling._versions import ASKED, version_of
 from tailfirst.labeling.fold import fold, newest, sealed_labels
+from tailfirst.ledger.transitions import FINAL_ROUND_STATES
 from tailfirst.ontology.change import Moved, migrated
 from tailfirst.ontology.fallen import closed
 from tailfirst.ontology.migration import Migration, load_migration
@@ -19,8 +24,6 @@ from tailfirst.ontology.tables import VERSION, given_versions, moved
 from tailfirst.ontology.versions import Applied, Versions, slug_of
 from tailfirst.paths import Workspace
 from tailfirst.task import Task, save_task
-
-IDLE = ("REPORTED", "ABORTED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +81,26 @@ def apply(ctx: Context, path: Path) -> str:
     Written in this order, so that a kill leaves the old version or the new one: the migration, the old task.yaml beside
     it, task.yaml, labels.parquet. The same call again finishes what a kill left.
 
+    A round that is being asked stays frozen on its version (`labeling/_versions.py`); the next plan is of the new one.
+
     Raises:
-        OntologyError: The migration is wrong or does not fit, or a round is open.
+        OntologyError: The migration is wrong or does not fit, or models are being judged on a round's labels.
     """
-    ws, migration = ctx.ws, load_migration(path)
-    versions = Versions.of(ws)
+    with _alone(ctx, "applied") as frozen:
+        return _apply(ctx.ws, path) + frozen
+
+
+def _apply(ws: Workspace, path: Path) -> str:
+    migration, versions = load_migration(path), Versions.of(ws)
     if _is_done(versions, migration):
         fold(ws)
         return f"version {migration.to} is in force already; labels folded again"
     after = _after(versions, migration, path)
-    _refuse_open(ctx, "applied")
     number = 1 + max((int(one.name[:4]) for one in versions.applied), default=1)
     name = f"{number:04d}-{slug_of(path)}.yaml"
     old, given = ws.task.read_bytes(), path.read_bytes()
-    _tidy(ws, versions)
+    for left in _left_over(ws, versions):
+        left.unlink()
     write_bytes(ws.ontology / name, given)
     write_bytes(ws.ontology_before / name, old)
     save_task(after.task, ws.task)
@@ -104,22 +113,37 @@ def apply(ctx: Context, path: Path) -> str:
 def revert(ctx: Context) -> str:
     """Go back to the version before: task.yaml gets the bytes that it had.
 
-    The migration's file stays as a draft; it counts for nothing until it is applied again.
+    The migration's file stays as a draft; it counts for nothing until it is applied again. Written in this order, so
+    that the same call finishes what a kill left, and never goes back twice: task.yaml, labels.parquet, and the copy of
+    task.yaml beside the migration goes.
 
     Raises:
-        OntologyError: There is no migration, a round is open, or something was labeled under the newer version.
+        OntologyError: There is no migration, models are being judged on a round's labels, or something was asked or
+            labeled under the newer version.
     """
+    with _alone(ctx, "reverted") as frozen:
+        return _revert(ctx) + frozen
+
+
+def _revert(ctx: Context) -> str:
     ws, versions = ctx.ws, Versions.of(ctx.ws)
+    left = _left_over(ws, versions)
+    if left:
+        return _went_back(ws, versions.task.ontology_version, left)
     if not versions.applied:
         raise OntologyError(f"version {versions.task.ontology_version!r} came by no migration: nothing to go back to")
     last = versions.applied[-1]
-    _refuse_open(ctx, "reverted")
-    _refuse_used(ws, last)
+    _refuse_used(ctx, last)
     kept = ws.ontology_before / f"{last.name}.yaml"
     write_bytes(ws.task, kept.read_bytes())
-    kept.unlink()
+    return _went_back(ws, last.migration.origin, [kept])
+
+
+def _went_back(ws: Workspace, version: str, kept: Iterable[Path]) -> str:
     fold(ws)
-    return f"back at version {last.migration.origin}; {ws.ontology / kept.name} stays as a draft"
+    for path in kept:
+        path.unlink()
+    return f"back at version {version}; " + ", ".join(f"{ws.ontology / p.name} stays as a draft" for p in kept)
 
 
 def _after(versions: Versions, migration: Migration, path: Path) -> Versions:
@@ -132,31 +156,43 @@ def _after(versions: Versions, migration: Migration, path: Path) -> Versions:
     return Versions((*versions.applied, Applied(slug_of(path), migration, versions.task)), task)
 
 
-def _tidy(ws: Workspace, versions: Versions) -> None:
-    """Take away what an apply left that was killed before it came into force."""
+def _left_over(ws: Workspace, versions: Versions) -> list[Path]:
+    """What an apply left that was killed before it came into force, or a revert that was killed after it did."""
     applied = {one.name for one in versions.applied}
-    for left in sorted(ws.ontology_before.glob("*.yaml")):
-        if left.stem not in applied:
-            left.unlink()
+    return [path for path in sorted(ws.ontology_before.glob("*.yaml")) if path.stem not in applied]
 
 
 def _is_done(versions: Versions, migration: Migration) -> bool:
     return bool(versions.applied) and versions.applied[-1].migration == migration
 
 
-def _refuse_open(ctx: Context, what: str) -> None:
-    """A round in progress was asked in the words of its version, and its vendor's project holds them."""
+@contextmanager
+def _alone(ctx: Context, what: str) -> Iterator[str]:
+    """No seal folds the labels meanwhile, and no model is judged; gives what to say about the open round.
+
+    Raises:
+        OntologyError: A round's models are trained or judged, or a worker is busy with its order.
+    """
     row = ctx.ledger.rounds.current(ctx.campaign)
-    if row is not None and row.state not in IDLE:
-        raise OntologyError(
-            f"round {row.round_no} is {row.state} under ontology version {ctx.task.ontology_version!r}: a migration is "
-            f'{what} between rounds; finish it (`tailfirst advance --all`) or end it (`tailfirst abort "why"`) first'
-        )
+    if row is None or row.state in FINAL_ROUND_STATES:
+        yield ""
+        return
+    try:
+        with holding(ctx, row.round_no):
+            row = refresh(ctx, row)
+            if row.state not in ASKED:
+                raise OntologyError(
+                    f"round {row.round_no} is {row.state}: models are trained and judged in the classes of now, and "
+                    f"nobody is waited for; a migration is {what} when the round is done: `tailfirst advance --all`"
+                )
+            yield f"; round {row.round_no} ({row.state}) stays on version {version_of(ctx, row)}"
+    except LeaseLost as error:
+        raise OntologyError(f"{error}: a migration is {what} when the other worker is done") from error
 
 
-def _refuse_used(ws: Workspace, last: Applied) -> None:
-    """Labels under the newer version would have no version any more."""
-    to = last.migration.to
+def _refuse_used(ctx: Context, last: Applied) -> None:
+    """Labels under the newer version would have no version any more; nor would answers to come."""
+    ws, to = ctx.ws, last.migration.to
     paths = [*([ws.seed_labels] if ws.seed_labels.exists() else []), *sealed_labels(ws)]
     given = given_versions(ws.gold) if ws.gold.exists() else None
     n = 0 if given is None else given.to_pylist().count(to)
@@ -165,6 +201,13 @@ def _refuse_used(ws: Workspace, last: Applied) -> None:
         raise OntologyError(
             f"{n} label(s) or gold answers were given under version {to!r}, so {last.name} cannot be reverted; write a "
             f"migration from {to!r} that undoes it"
+        )
+    rounds = [row for row in ctx.ledger.rounds.all(ctx.campaign) if row.state != "ABORTED"]
+    asked = [row for row in rounds if version_of(ctx, row) == to]
+    if asked:
+        raise OntologyError(
+            f"round {asked[-1].round_no} ({asked[-1].state}) was asked under version {to!r}, so {last.name} cannot be "
+            f"reverted; abort the round while nothing of it is ordered, or write a migration from {to!r} that undoes it"
         )
 
 

@@ -20,16 +20,30 @@ NOTE = b"ontology_version"
 ENDED = "ended"
 
 
-def read_known(ws: Workspace, path: Path, schema: pa.Schema, versions: Versions | None = None) -> pa.Table:
+def read_known(ws: Workspace, path: Path, schema: pa.Schema, version: str | None = None) -> pa.Table:
     """A table with `class_id`, in the classes of today; rows whose class was split or retired are left out.
+
+    Args:
+        ws: The workspace.
+        path: The table.
+        schema: Its schema.
+        version: In the classes of this older version instead; rows written under a later one are left out.
 
     Raises:
         TaskFolderError: It cannot be read.
         OntologyError: The migrations cannot be read.
     """
-    table = schemas.read(path, schema)
-    versions = versions or Versions.if_any(ws)
-    return table if versions is None else moved(table, given_versions(path), versions)
+    table, versions = schemas.read(path, schema), Versions.if_any(ws)
+    if versions is None:
+        return table
+    given = given_versions(path)
+    if version not in versions.names:
+        return moved(table, given, versions)
+    later = versions.names[versions.names.index(version) + 1 :]
+    if given is not None and later:
+        known = pc.invert(pc.is_in(given, value_set=pa.array(later, pa.string())))
+        table, given = table.filter(known), given.filter(known)
+    return moved(table, given, versions.until(version))
 
 
 def moved(table: pa.Table, given: pa.ChunkedArray | None, versions: Versions) -> pa.Table:

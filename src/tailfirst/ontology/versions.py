@@ -88,6 +88,22 @@ class Versions:
         return next((place for place, task in enumerate(tasks) if class_id in task.class_ids), len(self.applied))
 
 
+def task_at(ws: Workspace, version: str) -> Task:
+    """The task of a version that is or was in force: what a round asks that was planned under it.
+
+    Raises:
+        OntologyError: No such version here.
+    """
+    versions = Versions.of(ws)
+    task = versions.at(version)
+    if task is None:
+        raise OntologyError(
+            f"no ontology version {version!r} in {ws.task}; there are {', '.join(versions.names)}: a version changes "
+            "by `tailfirst ontology apply`, not by hand"
+        )
+    return task
+
+
 def versions_of(ws: Workspace, task: Task) -> Versions:
     """The way to a task that was read already.
 

@@ -19,15 +19,17 @@ PURPOSE = "GOLD"
 STREAM = 3  # of random numbers, beside those of acquisition/_compose.py
 
 
-def read_gold(ws: Workspace) -> dict[str, str]:
-    """Known answers: item id -> class id of today; empty where the workspace has none. Ended classes fall away.
+def read_gold(ws: Workspace, version: str | None = None) -> dict[str, str]:
+    """Known answers: item id -> class id of today, or of an older version; empty where the workspace has none.
+
+    Ended classes fall away.
 
     Raises:
         TaskFolderError: data/gold.parquet cannot be read, or an item stands there twice.
     """
     if not ws.gold.exists():
         return {}
-    table = read_known(ws, ws.gold, schemas.GOLD)
+    table = read_known(ws, ws.gold, schemas.GOLD, version)
     found = dict(zip(table["item_id"].to_pylist(), table["class_id"].to_pylist(), strict=True))
     if len(found) < table.num_rows:
         raise TaskFolderError(f"{ws.gold} names {table.num_rows - len(found)} items twice; `tailfirst gold` writes it")

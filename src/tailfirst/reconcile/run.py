@@ -61,9 +61,10 @@ def of_vendor(ctx: Context) -> list[Invoiced]:
     """
     statement = getattr(ctx.vendor, "statement", None)
     if statement is None:
+        why = "reports no costs (what is booked is our own price list)" if _is_free(ctx) else "offers no statement"
         raise UserError(
-            f"vendor {ctx.vendor.name} offers no statement; ask for one as CSV or JSON lines and give the file: "
-            "tailfirst reconcile STATEMENT"
+            f"vendor {ctx.vendor.name} {why}: nothing to ask it for; if it sends a bill, give it as CSV or JSON "
+            "lines: tailfirst reconcile STATEMENT"
         )
     rounds = [row for row in ctx.ledger.rounds.all(ctx.campaign) if row.vendor == ctx.vendor.name]
     batches = [batch for row in rounds if (batch := order_ref(ctx, row)) is not None]
@@ -73,6 +74,10 @@ def of_vendor(ctx: Context) -> list[Invoiced]:
     refuse(where, [f"lines in {name}, the campaign counts in {ctx.params.money.currency}" for name in wrong])
     made = [Invoiced(line.line_id, line.key, line.batch, line.amount.micros, line.at) for line in lines]
     return unique([(f"line {number}", line) for number, line in enumerate(made, 1)], where)
+
+
+def _is_free(ctx: Context) -> bool:
+    return ctx.vendor.capabilities().cost == "NONE"
 
 
 def write_disputes(path: Path, found: Matching) -> None:

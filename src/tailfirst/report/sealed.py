@@ -142,6 +142,11 @@ class Sealed:
         return str((self.record.get("strategy") or {}).get("plugin") or "an unnamed strategy")
 
     @property
+    def exhausted(self) -> tuple[str, ...]:
+        """Classes that the batch did not search for, because searches brought no member and the pool had not grown."""
+        return tuple((self.record.get("acquisition") or {}).get("exhausted") or ())
+
+    @property
     def currency(self) -> str:
         """ISO 4217."""
         return str(self.record.get("currency") or "USD")

@@ -11,6 +11,7 @@ from tailfirst import advance, artifacts, versioning
 from tailfirst.context import Context
 from tailfirst.fetching.run import alone
 from tailfirst.fetching.spool import Spool
+from tailfirst.labeling.abort import UNBOUGHT
 from tailfirst.labeling.fold import sealed_folders
 from tailfirst.ledger.transitions import AT_VENDOR, BEFORE_VENDOR
 from tailfirst.paths import Workspace
@@ -104,10 +105,11 @@ def _record(ctx: Context, references: Iterable[str], targets: Targets, reason: s
 
 
 def _call_off(ctx: Context, targets: Targets) -> int:
-    """Labeling tasks that nobody was sent yet are dropped: the item is not bought."""
-    dropped = 0
+    """Labeling tasks that nobody was sent yet are dropped: the item is not bought, by no later quote either."""
+    dropped, row = 0, ctx.ledger.rounds.current(ctx.campaign)
+    open_no = row.round_no if row is not None and row.state in UNBOUGHT else None
     for task in (task for one in sorted(targets.item_ids) for task in ctx.ledger.tasks.by_item(ctx.campaign, one)):
-        if task.state in BEFORE_VENDOR:
+        if task.state in BEFORE_VENDOR or (task.state == "OVER_BUDGET" and task.round_no == open_no):
             moved = ctx.ledger.tasks.move(task.key, task.state, "DROPPED", ctx.now(), ctx.worker, "taken down")
             dropped += moved
     return dropped

@@ -18,7 +18,7 @@ from tailfirst.quality.skips import answer_of
 from tailfirst.task import fold
 from tailfirst.vendors._csv_sheet import DIGEST, cells_of
 
-PARSER_VERSION = "csv/1"
+PARSER_VERSION = "csv/2"
 NOT_SEEN = "does not load"  # a skip that asks for the item again: its image or link could not be opened
 
 
@@ -109,7 +109,8 @@ def _annotation(
     if not label:
         raise ValueError(f"row {answer['row']} of {answer['file']} has no label")
     meant = meaning(label, ontology)
-    who = cells.get("annotator", "").strip() or f"copy-{answer['copy']}"
+    named = " ".join(cells.get("annotator", "").split()).casefold()  # Anna and anna are one person, and one opinion
+    who = named or f"copy-{answer['copy']}"
     ids = () if meant.class_id is None else (meant.class_id,)
     one = Annotation(who, ids, bool(meant.skip), meant.skip, None, saved_at, None, "HUMAN", False)  # noqa: FBT003
     return one, "" if ids or meant.skip else label

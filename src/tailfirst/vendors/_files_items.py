@@ -7,6 +7,7 @@ from functools import cached_property
 from tailfirst.artifacts import sha256_bytes
 from tailfirst.errors import StaleArtifact, TaskFolderError, Unavailable
 from tailfirst.items import Items, Reads, load_items, read_media, sha256_text
+from tailfirst.ontology.versions import task_at
 from tailfirst.paths import Workspace
 from tailfirst.port import TaskSpec
 from tailfirst.task import Task, load_task
@@ -50,6 +51,15 @@ class Shelf:
         if task.modality == "vector":
             raise Unavailable(f"the items of task {task.name!r} are bare vectors; people need texts or images")
         return task
+
+    def task_at(self, version: str) -> Task:
+        """The task of an ontology version: a round asks in the classes that it was planned under.
+
+        Raises:
+            Unavailable: The items are bare vectors.
+            OntologyError: No such version.
+        """
+        return self.task if version == self.task.ontology_version else task_at(self._ws, version)
 
     @cached_property
     def _items(self) -> Items:

@@ -69,6 +69,15 @@ class Client:
             event = {"vendor": "label_studio", "operation": operation, "outcome": outcome}
             LOG.debug("vendor call", extra={"event": {**event, "latency_s": round(self.clock() - began, 3)}})
 
+    def answers(self) -> tuple[bool, str]:
+        """Whether the server answers and takes the token, and what to tell people about it."""
+        try:
+            version = self.call("health", "GET", "/api/version")
+            self.call("health", "GET", "/api/current-user/whoami")
+        except (VendorError, ConfigError) as error:
+            return False, str(error)
+        return True, f"Label Studio {version.get('release', 'of unknown version')}"
+
     def close(self) -> None:
         """Close the connections."""
         if self._http is not None:

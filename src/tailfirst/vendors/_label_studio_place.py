@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from tailfirst.artifacts import canonical_json
 from tailfirst.errors import InvalidDelivery
 from tailfirst.port import Cursor
-from tailfirst.vendors._label_studio_wire import moment, revision_of
+from tailfirst.vendors._label_studio_seen import moment, revision_of
 
 START = datetime(2000, 1, 1, tzinfo=UTC)  # before any change
 

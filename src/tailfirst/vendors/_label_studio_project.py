@@ -26,6 +26,7 @@ class Projects:
     def __init__(self, client: Client, params: Params) -> None:
         self.client = client
         self.params = params
+        self._marks: dict[int, Mark] = {}  # a project's mark never changes
 
     def ours(self) -> Iterator[tuple[Mark, Mapping[str, Any]]]:
         """Every project with our mark, the oldest first."""
@@ -76,6 +77,7 @@ class Projects:
             self.client.call("project", "PATCH", f"/api/projects/{number}/", body={"maximum_annotations": spec.overlap})
         self._storages(number, folders)
         self._webhook(number, secret)
+        self._marks[number] = mark
         return number
 
     def mark(self, number: int) -> Mark:
@@ -84,11 +86,15 @@ class Projects:
         Raises:
             Gone: No such project, or it lost its mark.
         """
-        row = self.client.call("project", "GET", f"/api/projects/{number}/", params={"include": _FIELDS})
-        found = mark_of(row.get("description"))
-        if found is None:
-            raise Gone(f"project {number} at Label Studio has no line `tailfirst {{...}}` in its description any more")
-        return found
+        if number not in self._marks:
+            row = self.client.call("project", "GET", f"/api/projects/{number}/", params={"include": _FIELDS})
+            found = mark_of(row.get("description"))
+            if found is None:
+                raise Gone(
+                    f"project {number} at Label Studio has no line `tailfirst {{...}}` in its description any more"
+                )
+            self._marks[number] = found
+        return self._marks[number]
 
     def show_prelabels(self, number: int) -> None:
         """Show our predictions to annotators; the server takes the name only once there are some."""

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from tailfirst.errors import Gone, Retryable
-from tailfirst.port import SubmissionKey
-from tailfirst.vendors import _label_studio_wire as wire
+from tailfirst.port import ItemOutcome, SubmissionKey, TaskSpec
+from tailfirst.vendors import _label_studio_seen as listed
 from tailfirst.vendors._label_studio_http import Client, Refused
-from tailfirst.vendors._label_studio_wire import Seen
+from tailfirst.vendors._label_studio_seen import Seen
 
 MAX_PAGES = 100_000
 DELETE_CHUNK = 25  # between the look and the deletion of a task, somebody may answer it: keep that short
@@ -78,18 +78,18 @@ class Tasks:
 
     def changed(self, since: datetime, after: int) -> Listing:
         """Tasks that changed later than `since`, with their annotations."""
-        return self.page(after, [_condition("updated_at", "greater", "Datetime", wire.revision_of(since))], full=True)
+        return self.page(after, [_condition("updated_at", "greater", "Datetime", listed.revision_of(since))], full=True)
 
     def newest_change(self) -> datetime | None:
         """When any task changed last, by the server's clock; None where there is none."""
         answer = self._list({"ordering": ["-tasks:updated_at"]}, full=False, page_size=1)
-        return wire.moment(answer["tasks"][0]["updated_at"]) if answer["tasks"] else None
+        return listed.moment(answer["tasks"][0]["updated_at"]) if answer["tasks"] else None
 
     def by_key(self, after: int = 0) -> dict[SubmissionKey, list[Seen]]:
         """Every copy of every task of ours, the oldest first."""
         found: dict[SubmissionKey, list[Seen]] = defaultdict(list)
         for task in self.all(after):
-            one = wire.seen(task)
+            one = listed.seen(task)
             if one is not None:
                 found[one.key].append(one)
         return dict(found)
@@ -137,7 +137,7 @@ class Tasks:
         """Note in a task that another one counts."""
         path = f"/api/tasks/{task}"
         meta = self.client.call("read", "GET", path, params={"resolve_uri": "false"})["meta"]
-        meta[wire.OURS]["duplicate_of"] = kept
+        meta[listed.OURS]["duplicate_of"] = kept
         self.client.call("mark", "PATCH", path, body={"meta": meta})
 
     def cancel(self, ids: Sequence[int]) -> dict[int, Literal["CANCELED", "TOO_LATE", "NOT_FOUND"]]:
@@ -173,3 +173,23 @@ def winner(copies: Sequence[Seen]) -> Seen:
 
 def _condition(column: str, operator: str, kind: str, value: object) -> dict[str, object]:
     return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
+
+
+def outcome_of(
+    item: TaskSpec,
+    before: Mapping[SubmissionKey, Sequence[Seen]],
+    after: Mapping[SubmissionKey, Sequence[Seen]],
+    refused: Mapping[SubmissionKey, str],
+    lost: Mapping[SubmissionKey, str],
+) -> ItemOutcome:
+    """What became of one requested item, from what was there before and after the import."""
+    if item.key in before:
+        found = winner(before[item.key])
+        if found.payload_sha256 != item.payload_sha256:
+            return ItemOutcome(item.key, found.ref, "the key exists with another payload", "REJECTED")
+        return ItemOutcome(item.key, found.ref, "", "EXISTED")
+    if item.key in refused:
+        return ItemOutcome(item.key, None, refused[item.key], "REJECTED")
+    if item.key in after:
+        return ItemOutcome(item.key, winner(after[item.key]).ref, "", "CREATED")
+    return ItemOutcome(item.key, None, lost.get(item.key, "not among the project's tasks after the import"), "UNKNOWN")

@@ -16,7 +16,7 @@ from tailfirst.vendors._simulated_desk import Created, Desk
 from tailfirst.vendors._simulated_faults import SERVICE_FAULTS, Fault, fires
 from tailfirst.vendors._simulated_money import percent_now
 from tailfirst.vendors._simulated_params import Params
-from tailfirst.vendors._simulated_work import Told, Work, elapsed_of
+from tailfirst.vendors._simulated_work import Known, Told, Work, elapsed_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Company:
         truth: Known class per item id, read when first needed.
         now: Its clock, for what has nothing to do with people's work: how old a key is.
         told: What to do about every new line of the change list, in the same transaction.
+        truth_at: The truth in the classes of an ontology version; None = all versions have the same classes.
     """
 
     def __init__(
@@ -50,32 +51,38 @@ class Company:
         truth: Callable[[], Mapping[str, str]],
         now: Callable[[], datetime] = utc_now,
         told: Told | None = None,
+        truth_at: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
         self.params = params
         self.book = book
         self._read_truth = truth
         self._now = now
         self._told = told
+        self._truth_at = truth_at
+        self._known: dict[str | None, Known] = {}
 
     @cached_property
     def truth(self) -> Mapping[str, str]:
         """Known class per item id, read when first needed."""
         return self._read_truth()
 
-    @cached_property
-    def class_ids(self) -> tuple[str, ...]:
-        """Every class that occurs."""
-        return tuple(sorted(set(self.truth.values())))
+    def known(self, order: BatchRow) -> Known:
+        """The truth in the classes that an order asks for."""
+        version = order.ontology_version
+        if version not in self._known:
+            truth = self.truth if version is None or self._truth_at is None else self._truth_at(version)
+            self._known[version] = Known(truth, tuple(sorted(set(truth.values()))))
+        return self._known[version]
 
     @property
     def people(self) -> Work:
         """Those who answer, under the faults that are armed now."""
-        return Work(self.params, self.truth, self.class_ids, self._told)
+        return Work(self.params, self.known, self._told)
 
     @property
     def desk(self) -> Desk:
         """Where orders come in."""
-        return Desk(self.params, self.people, self.truth, self._now)
+        return Desk(self.params, self.people, self.known, self._now)
 
     @contextmanager
     def call(self, operation: str, *, counted: bool = True) -> Iterator[tuple[Session, int]]:
@@ -115,7 +122,7 @@ class Company:
         """Find or create an order, at the prices of now; its id."""
         vendor_id = f"order-{spec.key[:16]}"
         if session.batch(vendor_id) is None:
-            percent = percent_now(self.params, session)
+            percent = percent_now(session)
             session.add_batch(vendor_id, spec.key, spec.project.vendor_id, spec.round_no, spec.overlap, percent)
         return vendor_id
 
@@ -145,7 +152,7 @@ class Company:
         desk = self.desk
         made = [desk.create(session, order, item, looks=looks) for item in items[:reach]]
         if self.fault("double_worker", call):  # a second worker's request, while ours is on its way
-            made = [desk.create(session, order, item, looks=True) for item in items[:reach]]
+            made = [desk.create(session, order, item, looks=True, at_once=True) for item in items[:reach]]
         spent = sum(c.job.price_micros for c in made if c.job is not None and c.outcome == "CREATED")
         if left is not None and spent > left:
             raise QuotaExceeded(f"{spent} micros asked for, {left} left at the simulated vendor (402)")

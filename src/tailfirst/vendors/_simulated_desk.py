@@ -1,6 +1,6 @@
 """The simulated vendor's front desk: what becomes of each labeling task that is asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -10,7 +10,7 @@ from tailfirst.port import SubmissionKey, TaskSpec
 from tailfirst.vendors import _simulated_wire as wire
 from tailfirst.vendors._simulated_book import BatchRow, Job, Session
 from tailfirst.vendors._simulated_params import Params
-from tailfirst.vendors._simulated_work import Work
+from tailfirst.vendors._simulated_work import Known, Work
 
 NO_ANSWERS = (
     "the simulated vendor answers from known labels: `tailfirst init --label-column NAME` keeps them in "
@@ -31,14 +31,23 @@ class Created:
 class Desk:
     """Takes labeling tasks in, as far as its memory for keys goes."""
 
-    def __init__(self, params: Params, people: Work, truth: Mapping[str, str], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, params: Params, people: Work, known: Callable[[BatchRow], Known], now: Callable[[], datetime]
+    ) -> None:
         self._params = params
         self._people = people
-        self._truth = truth
+        self._known = known
         self._now = now
 
     def create(
-        self, session: Session, order: BatchRow, item: TaskSpec, *, looks: bool, closed: bool = False
+        self,
+        session: Session,
+        order: BatchRow,
+        item: TaskSpec,
+        *,
+        looks: bool,
+        closed: bool = False,
+        at_once: bool = False,
     ) -> Created:
         """One labeling task.
 
@@ -48,9 +57,10 @@ class Desk:
             item: What is asked.
             looks: Whether a known key is recognised; the book itself allows a key twice.
             closed: Take nothing new.
+            at_once: The request comes while another one with the same keys is on its way: no token ages so fast.
         """
         known = session.jobs(item.key)
-        if known and looks and not self._forgotten(known[-1]):
+        if known and looks and (at_once or not self._forgotten(known[-1])):
             if known[0].payload_sha256 != item.payload_sha256:
                 return Created(item.key, "REJECTED", known[0], "the key exists with another payload")
             return Created(item.key, "EXISTED", known[0])
@@ -58,7 +68,7 @@ class Desk:
         taken_back = bool(before) and not known and self._params.idempotency == "NATIVE"  # a unique id is used for good
         if closed or taken_back:
             return Created(item.key, "REJECTED", None, "the order is closed" if closed else "the key was taken back")
-        if item.item_id not in self._truth:
+        if item.item_id not in self._known(order).truth:
             return Created(item.key, "REJECTED", None, f"no known label for item {item.item_id}; {NO_ANSWERS}")
         job = Job(
             vendor_id=f"task-{sha256_bytes(item.key.encode())[:16]}" + (f"-{len(before) + 1}" if before else ""),

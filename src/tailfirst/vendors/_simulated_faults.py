@@ -28,7 +28,7 @@ CALL_FAULTS = (
     "zombie_worker",  # of changes: an old submit of this order comes in again, long after it was closed
     "export_truncated",  # of fetch: the export ends early
     "ontology_drift",  # of ensure_project: the vendor's classes are no longer ours
-    "price_changed",  # of quote and open_batch, counted together: from that call on everything costs a quarter more
+    "price_changed",  # of quote: from that call on everything costs a quarter more; what was quoted holds
     *SERVICE_FAULTS,
 )
 PUSH_FAULTS = ("webhook_lost", "webhook_forged", "webhook_early")  # of the HTTP face; in process nothing is pushed
@@ -72,7 +72,7 @@ class Fault(BaseModel):
     after_commit: bool = False  # create_timeout: the vendor created, and the answer was lost
     on: str | None = None  # service faults: count and hit only calls of this operation
     retry_after_s: float = Field(30.0, ge=0)  # rate_limited: how long we are asked to wait
-    polls: int = Field(10, ge=1)  # vendor_retention: polls of an order until the vendor has deleted
+    polls: int = Field(10, ge=1)  # vendor_retention: polls of an order after an answer until it is deleted
     pair: tuple[str, str] | None = None  # guideline_ambiguous: the two classes; default: the first two
     deleted: bool = False  # label_changed: the label is taken back instead of replaced
 

@@ -10,11 +10,23 @@ from tailfirst.vendors._simulated_params import Params
 DEARER = 125  # percent of the price list after a `price_changed`
 
 
-def percent_now(params: Params, session: Session) -> int:
-    """What everything costs now, in hundredths of the price list; asking counts as one call of `price_changed`."""
+def percent_quoted(params: Params, session: Session, purpose: str) -> int:
+    """What a quote says, in hundredths of the price list; one call of `price_changed`. The vendor keeps its word."""
     if params.hit("price_changed", call=session.count_call("prices")):
         session.write_note("percent", str(DEARER))  # and it stays there
+    percent = percent_now(session)
+    session.write_note(f"quoted {purpose}", str(percent))
+    return percent
+
+
+def percent_now(session: Session) -> int:
+    """What everything costs now, in hundredths of the price list."""
     return int(session.note("percent") or 100)
+
+
+def percent_of(session: Session, order: BatchRow, purpose: str) -> int:
+    """What a new labeling task costs: as quoted last, because a quote holds for a while; without one as the order."""
+    return int(session.note(f"quoted {purpose}") or order.percent)
 
 
 def statement(params: Params, session: Session, order: BatchRow) -> tuple[Charge, ...]:

@@ -61,6 +61,7 @@ class BatchRow:
     finalized: bool
     jumped_s: float = 0.0
     percent: int = 100
+    ontology_version: str | None = None  # in whose classes its people answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,9 +207,11 @@ class Session:
 
     def _batches(self, where: str, *values: object) -> tuple[BatchRow, ...]:
         columns = "vendor_id, batch_key, project, round_no, overlap, polls, finalized, jumped_s, percent"
-        rows = self.db.execute(f"SELECT {columns} FROM batches WHERE {where}", values)  # noqa: S608 - constants
+        version = "(SELECT ontology_version FROM projects p WHERE p.vendor_id = batches.project)"
+        rows = self.db.execute(f"SELECT {columns}, {version} FROM batches WHERE {where}", values)  # noqa: S608 - constants
         return tuple(
-            BatchRow(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), row[7], row[8]) for row in rows
+            BatchRow(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), row[7], row[8], row[9])
+            for row in rows
         )
 
     def _events(self, where: str, *values: object) -> tuple[EventRow, ...]:

@@ -1,25 +1,33 @@
 """Time passes at the simulated vendor: answers come in, change, are sent back or deleted, and charges arise."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tailfirst.vendors import _simulated_wire as wire
 from tailfirst.vendors._simulated_answers import CHANGED, Ask, choose_annotators, start_of
 from tailfirst.vendors._simulated_book import BatchRow, Charge, EventRow, Job, ResultRow, Review, Session
+from tailfirst.vendors._simulated_money import percent_of
 from tailfirst.vendors._simulated_params import Params
 
 AGAIN = timedelta(days=1)  # until an answer that was sent back is given anew
 Told = Callable[[Session, Job, EventRow], None]  # what to do about every new line of the change list
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the vendor's people know, in the classes of one ontology version."""
+
+    truth: Mapping[str, str]  # by item id
+    class_ids: tuple[str, ...]  # every class that occurs, sorted
+
+
 class Work:
     """What the people of the vendor do with an order."""
 
-    def __init__(self, params: Params, truth: Mapping[str, str], class_ids: tuple[str, ...], told: Told | None) -> None:
+    def __init__(self, params: Params, known: Callable[[BatchRow], Known], told: Told | None) -> None:
         self.params = params
-        self._truth = truth
-        self._class_ids = class_ids
+        self._known = known
         self._told = told
 
     def assigned(self, session: Session, order: BatchRow, job: Job, *, copy: bool) -> Job:
@@ -30,7 +38,9 @@ class Work:
         others = session.jobs_of_item(job.item_id) if copy else ()
         seen = frozenset(i for other in others for i in other.people)
         people = choose_annotators(self.params, job.key, order.overlap, seen)
-        price = self.params.price_micros.of(job.purpose) * order.overlap * order.percent // 100
+        price = (
+            self.params.price_micros.of(job.purpose) * order.overlap * percent_of(session, order, job.purpose) // 100
+        )
         job = replace(job, people=tuple(a.id for a in people), price_micros=price)
         if job.purpose == "RELABEL" and others:
             first = others[0]
@@ -40,8 +50,9 @@ class Work:
 
     def ask(self, order: BatchRow, job: Job) -> Ask:
         """What the people are asked."""
+        known = self._known(order)
         return Ask(
-            job.key, job.item_id, self._truth[job.item_id], self._class_ids, order.round_no, job.purpose, job.prelabel,
+            job.key, job.item_id, known.truth[job.item_id], known.class_ids, order.round_no, job.purpose, job.prelabel,
             job.first,
         )  # fmt: skip
 
@@ -64,7 +75,9 @@ class Work:
         fault = self.params.hit("vendor_retention", item_id=job.item_id, key=job.key)
         days = self.params.retention_days
         kept = days is None or elapsed <= timedelta(days=days, seconds=job.due_s)
-        return not kept or (fault is not None and order.polls >= fault.polls)
+        if not kept or fault is None:
+            return not kept
+        return order.polls >= fault.polls and elapsed > fault.polls * self.params.poll + timedelta(seconds=job.due_s)
 
     def _return(self, session: Session, order: BatchRow, job: Job, elapsed: timedelta) -> None:
         """First answers, and what they cost."""

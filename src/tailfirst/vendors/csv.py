@@ -7,37 +7,29 @@ docs/files-vendors.md tells how a round goes.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Literal
 
 from tailfirst.artifacts import sha256_bytes
 from tailfirst.config import Settings
-from tailfirst.errors import AuthRefused, InvalidDelivery
+from tailfirst.errors import InvalidDelivery
 from tailfirst.paths import Workspace
 from tailfirst.port import (
     BatchRef,
-    BatchSpec,
     CancelReport,
     Capabilities,
     CostLine,
     Cursor,
     Health,
-    ItemOutcome,
     Ontology,
     Page,
     ParsedResult,
-    ProjectRef,
-    ProjectSpec,
-    Quote,
     RawResult,
-    ReviewReport,
     SubmissionKey,
     SubmitReport,
     TaskRef,
     TaskSpec,
     VendorEvent,
-    WebhookHint,
 )
 from tailfirst.vendors import _csv_wire as wire
 from tailfirst.vendors import _files_acts as acts
@@ -45,9 +37,10 @@ from tailfirst.vendors._csv_handout import hand_out, withdrawn
 from tailfirst.vendors._csv_params import Params
 from tailfirst.vendors._csv_saves import History, Result, Saves, Told
 from tailfirst.vendors._csv_sheet import MAX_CELL_CHARS
-from tailfirst.vendors._files_book import Book, Line, Order, line_of, task_id, vendor_id
+from tailfirst.vendors._files_book import Line, Order, line_of, task_id, vendor_id
 from tailfirst.vendors._files_items import Shelf
 from tailfirst.vendors._files_store import Entry, Store
+from tailfirst.vendors._files_vendor import FilesVendor
 
 __all__ = ["Params", "SpreadsheetVendor", "load"]
 
@@ -60,21 +53,19 @@ def load(params: Params, ws: Workspace, settings: Settings) -> "SpreadsheetVendo
     return SpreadsheetVendor(params, Store(folder.as_uri()), Shelf(ws))
 
 
-class SpreadsheetVendor:
+class SpreadsheetVendor(FilesVendor[Params]):
     """The port's face of a folder with sheets: it only translates."""
 
     name = "csv"
     parser_version = wire.PARSER_VERSION
+    why_no_reviews = "a spreadsheet takes no reviews"
+    who_sends_none = "a folder"
     by_hand = True  # somebody must do something outside: `tailfirst status` shows health().detail
 
     def __init__(
         self, params: Params, store: Store, shelf: Shelf, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self.params = params
-        self.store = store
-        self._shelf = shelf
-        self._now = now
-        self._book = Book(store, OURS, params.part_size)
+        super().__init__(params, store, shelf, OURS, now)
         self._saves = Saves(store, OURS, self._settled, now)
 
     def capabilities(self) -> Capabilities:
@@ -85,26 +76,6 @@ class SpreadsheetVendor:
             dynamic_overlap=False, push="NONE", revisions=True, cost="NONE", retention_days=None,
             workforce=self.params.workforce,
         )  # fmt: skip
-
-    def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
-        """Find or create, by ontology digest.
-
-        Raises:
-            Unavailable: The items are bare vectors.
-        """
-        return acts.ensure_project(self.name, self._book, spec, self._shelf.task)
-
-    def quote(self, batch: BatchSpec) -> Quote:
-        """Price list times items times answers per item."""
-        return acts.quote(batch, self.params.price_micros, self.params.currency)
-
-    def open_batch(self, spec: BatchSpec) -> BatchRef:
-        """Find or create, by batch key.
-
-        Raises:
-            VendorConflict: Another order lies under that name.
-        """
-        return BatchRef(spec.key, self._book.open(spec).order_id)
 
     def submit(self, batch: BatchRef, items: Sequence[TaskSpec]) -> SubmitReport:
         """Commit the tasks in parts; the sheet is written by `finalize`. Every requested key comes back exactly once.
@@ -122,10 +93,6 @@ class SpreadsheetVendor:
         lines = [line for key, line in sorted(tasks.items()) if key not in handed and line.task_id not in gone]
         if lines:
             hand_out(self.store, OURS, order, self._book.project(order.project), lines, self.params.delimiter)
-
-    def find(self, batch: BatchRef, keys: Sequence[SubmissionKey]) -> Mapping[SubmissionKey, TaskRef]:
-        """What exists under these keys: committed tasks only."""
-        return acts.find(self._book, batch, keys)
 
     def changes(self, batch: BatchRef, cursor: Cursor | None) -> Page[VendorEvent]:
         """Archive what people saved since, then list the answers in it; the cursor counts saves.
@@ -162,16 +129,6 @@ class SpreadsheetVendor:
         """
         return wire.parse(raw, ontology)
 
-    def review(
-        self,
-        ref: TaskRef,
-        verdict: Literal["ACCEPT", "REJECT", "REWORK"],  # noqa: ARG002 - the port's shape
-        reason: str,  # noqa: ARG002 - the port's shape
-        key: str,  # noqa: ARG002 - the port's shape
-    ) -> ReviewReport:
-        """Not offered (Capabilities.review is False): nothing is found to review."""
-        return ReviewReport((ItemOutcome(ref.key, ref, "a spreadsheet takes no reviews", "NOT_FOUND"),))
-
     def cancel(self, refs: Sequence[TaskRef], key: str) -> CancelReport:
         """Take back rows that nobody has begun, and say so in WITHDRAWN.txt beside the sheet."""
         return acts.cancel(self._book, refs, key, self._begun, self._tell_withdrawn)
@@ -185,14 +142,6 @@ class SpreadsheetVendor:
                 first.setdefault(result.key, result.at)
         tasks = self._book.tasks(batch.vendor_id)
         return acts.estimates(batch, order, tasks, first, self.params.price_micros.of, self.params.currency)
-
-    def verify_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> WebhookHint:  # noqa: ARG002
-        """Refused: a folder sends none.
-
-        Raises:
-            AuthRefused: Always.
-        """
-        raise AuthRefused("a folder sends no webhooks (Capabilities.push is NONE)")
 
     def health(self) -> Health:
         """Whether the folder can be used, and, for people, what lies there to be filled in."""
@@ -215,7 +164,8 @@ class SpreadsheetVendor:
     def _read(self, order_id: str) -> tuple[Order, History]:
         order, tasks = self._book.order(order_id), self._book.tasks(order_id)
         gone = self._book.canceled(order_id)
-        return order, self._saves.history(order_id, tasks, gone, self._shelf.task, order.overlap)
+        asked = self._shelf.task_at(str(self._book.project(order.project)["ontology_version"]))
+        return order, self._saves.history(order_id, tasks, gone, asked, order.overlap)
 
     def _ready(self, order: Order, result: Result) -> bool:
         """All copies are answered; after the SLA what there is must do."""
@@ -228,7 +178,7 @@ class SpreadsheetVendor:
         )
 
     def _settled(self, entry: Entry) -> bool:
-        age = None if entry.modified is None else (self._now() - entry.modified).total_seconds()
+        age = self._age_s(entry)
         return age is None or age > self.params.young_s
 
     def _handed(self, order_id: str) -> set[str]:

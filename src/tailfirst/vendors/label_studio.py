@@ -12,7 +12,8 @@ from typing import Literal
 
 from tailfirst.artifacts import sha256_bytes
 from tailfirst.config import Settings
-from tailfirst.errors import ConfigError, Retryable, VendorError
+from tailfirst.errors import Retryable
+from tailfirst.ontology.versions import task_at
 from tailfirst.paths import Workspace
 from tailfirst.port import (
     BatchRef,
@@ -31,7 +32,6 @@ from tailfirst.port import (
     ProjectSpec,
     Quote,
     RawResult,
-    ReviewReport,
     SubmissionKey,
     SubmitReport,
     TaskRef,
@@ -41,15 +41,18 @@ from tailfirst.port import (
 )
 from tailfirst.task import Task, load_task
 from tailfirst.vendors import _label_studio_config as interface
+from tailfirst.vendors import _label_studio_seen as listed
 from tailfirst.vendors import _label_studio_wire as wire
+from tailfirst.vendors._label_studio_costs import estimates
 from tailfirst.vendors._label_studio_hooks import hint
 from tailfirst.vendors._label_studio_http import Client
 from tailfirst.vendors._label_studio_media import Media
 from tailfirst.vendors._label_studio_params import Params
 from tailfirst.vendors._label_studio_place import START, Place
 from tailfirst.vendors._label_studio_project import Projects
-from tailfirst.vendors._label_studio_tasks import Tasks, winner
-from tailfirst.vendors._label_studio_wire import Mark, Seen
+from tailfirst.vendors._label_studio_tasks import Tasks, outcome_of, winner
+from tailfirst.vendors._label_studio_wire import Mark
+from tailfirst.vendors._not_offered import NoReviews
 
 __all__ = ["LabelStudioVendor", "Params", "load"]
 
@@ -68,11 +71,12 @@ def load(params: Params, ws: Workspace, settings: Settings) -> "LabelStudioVendo
     return LabelStudioVendor(params, ws, load_task(ws.task), Client(url, token, params.timeout_s), hook)
 
 
-class LabelStudioVendor:
+class LabelStudioVendor(NoReviews):
     """The port's face of a Label Studio server: it only translates."""
 
     name = "label_studio"
     parser_version = wire.PARSER_VERSION
+    why_no_reviews = "reviews need a paid edition of Label Studio"
 
     def __init__(
         self,
@@ -90,7 +94,6 @@ class LabelStudioVendor:
         self.projects = Projects(client, params)
         self._hook_secrets = tuple(part for part in hook_secrets.split(",") if part)  # two during a change
         self._now = now
-        self._marks: dict[int, Mark] = {}
 
     def capabilities(self) -> Capabilities:
         """What the free edition can do."""
@@ -106,9 +109,9 @@ class LabelStudioVendor:
 
         Projects belong to rounds, so `open_batch` makes them; before the first one, the classes are those it would get.
         """
-        held = self.projects.read_back(spec.project, spec.ontology_digest) or interface.digest(
-            interface.build(self.task)
-        )
+        held = self.projects.read_back(spec.project, spec.ontology_digest)
+        if held is None:
+            held = interface.digest(interface.build(self._task_at(spec.ontology_version)))
         return ProjectRef(self.name, f"{spec.project}/{spec.ontology_version}/{spec.ontology_digest[:16]}", held)
 
     def quote(self, batch: BatchSpec) -> Quote:
@@ -131,8 +134,8 @@ class LabelStudioVendor:
         mark = Mark(spec.key, campaign, rest.rpartition("/")[0], spec.project.ontology_digest)
         local = self.params.images == "local_files" and self.task.modality == "image"
         folders = [folder.as_posix() for folder in self.media.folders] if local else []
-        number = self.projects.open(spec, mark, self.task, folders, self._hook_secrets[0] if self._hook_secrets else "")
-        self._marks[number] = mark
+        asked, secret = self._task_at(mark.ontology_version), next(iter(self._hook_secrets), "")
+        number = self.projects.open(spec, mark, asked, folders, secret)
         return BatchRef(spec.key, str(number))
 
     def submit(self, batch: BatchRef, items: Sequence[TaskSpec]) -> SubmitReport:
@@ -142,7 +145,7 @@ class LabelStudioVendor:
             VendorError: Before anything was sent.
         """
         tasks = self._tasks(batch)
-        version = self._mark(batch).ontology_version
+        version = self.projects.mark(int(batch.vendor_id)).ontology_version
         before = tasks.by_key()
         tasks.tidy(before)
         shown, refused = self.media.data([item for item in items if item.key not in before])
@@ -155,11 +158,11 @@ class LabelStudioVendor:
             tasks.tidy(after)
         except Retryable as error:
             lost = {key: str(error) for key in sent}
-            return SubmitReport(tuple(_outcome(item, before, {}, refused, lost) for item in items))
+            return SubmitReport(tuple(outcome_of(item, before, {}, refused, lost) for item in items))
         refused |= {key: said[place] for place, key in enumerate(sent) if place in said}
         if any(item.prelabel is not None for item in sent.values()):
             self.projects.show_prelabels(tasks.project)
-        return SubmitReport(tuple(_outcome(item, before, after, refused, {}) for item in items))
+        return SubmitReport(tuple(outcome_of(item, before, after, refused, {}) for item in items))
 
     def finalize(self, batch: BatchRef) -> None:
         """Nothing is staged; a last look for copies that came from lost calls."""
@@ -185,24 +188,19 @@ class LabelStudioVendor:
             at = Place(since, tasks.newest_change() or since, 0)
         window = timedelta(seconds=self.params.overlap_s) if at.since > START else timedelta()
         page = tasks.changed(at.since - window, at.after)
-        found = [(wire.seen(task), wire.edited(task)) for task in page.tasks]
-        events = [one.event(edited=edited) for one, edited in found if one is not None and one.duplicate_of is None]
-        rows = sorted(
-            (e for e in events if e is not None), key=lambda e: (e.vendor_updated_at, e.revision, e.vendor_id)
-        )
         following = Place(at.since, at.until, int(page.tasks[-1]["id"])) if page.more else Place(at.until, at.until, 0)
-        return Page(tuple(rows), following.cursor(), page.more)
+        return Page(listed.events(page.tasks), following.cursor(), page.more)
 
     def fetch(self, refs: Sequence[TaskRef]) -> Iterator[RawResult]:
         """Each labeling task with the answers that it has now; nothing for those without one or gone."""
         for project, ids in wire.numbers(refs).items():
             for task in Tasks(self.client, project, self.params.page_size).some(ids):
-                one = wire.seen(task)
+                one = listed.seen(task)
                 if one is None or not one.answers or one.duplicate_of is not None:
                     continue
                 body = wire.body_of(task)
                 yield RawResult(
-                    one.key, one.vendor_id, wire.revision_of(one.updated_at), body, sha256_bytes(body),
+                    one.key, one.vendor_id, listed.revision_of(one.updated_at), body, sha256_bytes(body),
                     (("content-type", "application/json"),), one.updated_at,
                 )  # fmt: skip
 
@@ -214,16 +212,6 @@ class LabelStudioVendor:
         """
         return wire.parse(raw, ontology)
 
-    def review(
-        self,
-        ref: TaskRef,
-        verdict: Literal["ACCEPT", "REJECT", "REWORK"],  # noqa: ARG002 - the port's shape
-        reason: str,  # noqa: ARG002 - the port's shape
-        key: str,  # noqa: ARG002 - the port's shape
-    ) -> ReviewReport:
-        """Not offered by the free edition (Capabilities.review is False): nothing is found to review."""
-        return ReviewReport((ItemOutcome(ref.key, ref, "reviews need a paid edition of Label Studio", "NOT_FOUND"),))
-
     def cancel(self, refs: Sequence[TaskRef], key: str) -> CancelReport:  # noqa: ARG002 - repeating is harmless anyway
         """Delete what nobody has answered."""
         said: dict[str, Literal["CANCELED", "TOO_LATE", "NOT_FOUND"]] = {}
@@ -234,15 +222,8 @@ class LabelStudioVendor:
 
     def costs(self, batch: BatchRef) -> Sequence[CostLine]:
         """What the answers cost by our own price list, one line per answered task, from its first answer on."""
-        lines = []
-        for task in self._tasks(batch).all(full=True):
-            one = wire.seen(task)
-            if one is None or not one.answers or one.duplicate_of is not None:
-                continue
-            at = min(wire.moment(answer["created_at"]) for answer in task["annotations"])
-            amount = self._money(self.params.price_micros * one.wanted)
-            lines.append(CostLine(f"estimated-{one.key}", one.key, batch.key, amount, at, "ESTIMATED"))
-        return tuple(lines)
+        tasks = self._tasks(batch).all(full=True)
+        return estimates(batch.key, tasks, Money(self.params.price_micros, self.params.currency))
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> WebhookHint:
         """The tasks that a hook names; nothing signs it, so it is worth an early poll and nothing else.
@@ -256,43 +237,15 @@ class LabelStudioVendor:
 
     def health(self) -> Health:
         """Whether the server answers and takes the token."""
-        try:
-            version = self.client.call("health", "GET", "/api/version")
-            self.client.call("health", "GET", "/api/current-user/whoami")
-        except (VendorError, ConfigError) as error:
-            return Health(ok=False, checked_at=self._now(), detail=str(error))
-        return Health(
-            ok=True, checked_at=self._now(), detail=f"Label Studio {version.get('release', 'of unknown version')}"
-        )
+        ok, detail = self.client.answers()
+        return Health(ok=ok, checked_at=self._now(), detail=detail)
 
     def _tasks(self, batch: BatchRef) -> Tasks:
         return Tasks(self.client, int(batch.vendor_id), self.params.page_size)
 
-    def _mark(self, batch: BatchRef) -> Mark:
-        number = int(batch.vendor_id)
-        if number not in self._marks:
-            self._marks[number] = self.projects.mark(number)
-        return self._marks[number]
+    def _task_at(self, version: str) -> Task:
+        """A round asks in the classes that it was planned under, whatever came after them."""
+        return self.task if version == self.task.ontology_version else task_at(self.media.ws, version)
 
     def _money(self, micros: int) -> Money:
         return Money(micros, self.params.currency)
-
-
-def _outcome(
-    item: TaskSpec,
-    before: Mapping[SubmissionKey, Sequence[Seen]],
-    after: Mapping[SubmissionKey, Sequence[Seen]],
-    refused: Mapping[SubmissionKey, str],
-    lost: Mapping[SubmissionKey, str],
-) -> ItemOutcome:
-    """What became of one requested item, from what was there before and after the import."""
-    if item.key in before:
-        found = winner(before[item.key])
-        if found.payload_sha256 != item.payload_sha256:
-            return ItemOutcome(item.key, found.ref, "the key exists with another payload", "REJECTED")
-        return ItemOutcome(item.key, found.ref, "", "EXISTED")
-    if item.key in refused:
-        return ItemOutcome(item.key, None, refused[item.key], "REJECTED")
-    if item.key in after:
-        return ItemOutcome(item.key, winner(after[item.key]).ref, "", "CREATED")
-    return ItemOutcome(item.key, None, lost.get(item.key, "not among the project's tasks after the import"), "UNKNOWN")

@@ -9,43 +9,34 @@ No review, no webhooks, no native keys (docs/files-vendors.md).
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Literal
 
 from tailfirst.artifacts import canonical_json, sha256_bytes
 from tailfirst.config import Settings
-from tailfirst.errors import AuthRefused
 from tailfirst.paths import Workspace
 from tailfirst.port import (
     BatchRef,
-    BatchSpec,
     CancelReport,
     Capabilities,
     CostLine,
     Cursor,
     Health,
-    ItemOutcome,
     Ontology,
     Page,
     ParsedResult,
-    ProjectRef,
-    ProjectSpec,
-    Quote,
     RawResult,
-    ReviewReport,
-    SubmissionKey,
     SubmitReport,
     TaskRef,
     TaskSpec,
     VendorEvent,
-    WebhookHint,
 )
 from tailfirst.vendors import _files_acts as acts
 from tailfirst.vendors import _manifest_wire as wire
-from tailfirst.vendors._files_book import Book, Line, line_of, task_id
+from tailfirst.vendors._files_book import Line, line_of, task_id
 from tailfirst.vendors._files_items import Shelf
 from tailfirst.vendors._files_store import Entry, Store
+from tailfirst.vendors._files_vendor import FilesVendor
 from tailfirst.vendors._manifest_handover import hand_over, shown_url, tell_canceled, waves
 from tailfirst.vendors._manifest_outputs import Output, Outputs
 from tailfirst.vendors._manifest_params import Params
@@ -66,20 +57,18 @@ def load(params: Params, ws: Workspace, settings: Settings) -> "ManifestVendor":
     return ManifestVendor(params, Store(params.url or (ws.vendor / "manifest").absolute().as_uri(), options), Shelf(ws))
 
 
-class ManifestVendor:
+class ManifestVendor(FilesVendor[Params]):
     """The port's face of a store: it only translates."""
 
     name = "manifest"
     parser_version = wire.PARSER_VERSION
+    why_no_reviews = "a file store takes no reviews"
+    who_sends_none = "a file store"
 
     def __init__(
         self, params: Params, store: Store, shelf: Shelf, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self.params = params
-        self.store = store
-        self._shelf = shelf
-        self._now = now
-        self._book = Book(store, "ours", params.part_size)
+        super().__init__(params, store, shelf, "ours", now)
         self._outputs = Outputs(store, self._settled)
 
     def capabilities(self) -> Capabilities:
@@ -91,26 +80,6 @@ class ManifestVendor:
             cost="PER_BATCH" if self.params.statement else "NONE", retention_days=self.params.retention_days,
             workforce=self.params.workforce,
         )  # fmt: skip
-
-    def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
-        """Find or create, by ontology digest.
-
-        Raises:
-            Unavailable: The items are bare vectors.
-        """
-        return acts.ensure_project(self.name, self._book, spec, self._shelf.task)
-
-    def quote(self, batch: BatchSpec) -> Quote:
-        """Price list times items times answers per item."""
-        return acts.quote(batch, self.params.price_micros, self.params.currency)
-
-    def open_batch(self, spec: BatchSpec) -> BatchRef:
-        """Find or create, by batch key.
-
-        Raises:
-            VendorConflict: Another order lies under that name.
-        """
-        return BatchRef(spec.key, self._book.open(spec).order_id)
 
     def submit(self, batch: BatchRef, items: Sequence[TaskSpec]) -> SubmitReport:
         """Copy what is shown, then commit the tasks in parts; every requested key comes back exactly once.
@@ -128,10 +97,6 @@ class ManifestVendor:
         lines = [line for key, line in sorted(tasks.items()) if key not in handed and line.task_id not in gone]
         if lines:
             hand_over(self.store, order, self._book.project(order.project), lines)
-
-    def find(self, batch: BatchRef, keys: Sequence[SubmissionKey]) -> Mapping[SubmissionKey, TaskRef]:
-        """What exists under these keys: committed tasks only."""
-        return acts.find(self._book, batch, keys)
 
     def changes(self, batch: BatchRef, cursor: Cursor | None) -> Page[VendorEvent]:
         """The answers in output manifests that the cursor does not hold; the cursor is a listing, names and tags.
@@ -168,16 +133,6 @@ class ManifestVendor:
         """
         return wire.parse(raw, ontology)
 
-    def review(
-        self,
-        ref: TaskRef,
-        verdict: Literal["ACCEPT", "REJECT", "REWORK"],  # noqa: ARG002 - the port's shape
-        reason: str,  # noqa: ARG002 - the port's shape
-        key: str,  # noqa: ARG002 - the port's shape
-    ) -> ReviewReport:
-        """Not offered (Capabilities.review is False): nothing is found to review."""
-        return ReviewReport((ItemOutcome(ref.key, ref, "a file store takes no reviews", "NOT_FOUND"),))
-
     def cancel(self, refs: Sequence[TaskRef], key: str) -> CancelReport:
         """Take back what has no answer yet, and tell the vendor in `to-vendor/<order>/canceled.json`."""
         return acts.cancel(self._book, refs, key, self._begun, self._tell_canceled)
@@ -194,14 +149,6 @@ class ManifestVendor:
         first = first_revisions(self._results(batch.vendor_id, self._output_manifests(batch.vendor_id)))
         answered = {key: r.at for key, r in first.items()}
         return acts.estimates(batch, order, tasks, answered, self.params.price_micros.of, self.params.currency)
-
-    def verify_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> WebhookHint:  # noqa: ARG002
-        """Refused: a store sends none.
-
-        Raises:
-            AuthRefused: Always.
-        """
-        raise AuthRefused("a file store sends no webhooks (Capabilities.push is NONE)")
 
     def health(self) -> Health:
         """Whether the store answers.
@@ -232,7 +179,7 @@ class ManifestVendor:
         return results(order_id, outputs, self._book.tasks(order_id), self._book.canceled(order_id))
 
     def _settled(self, entry: Entry) -> bool:
-        age = None if entry.modified is None else (self._now() - entry.modified).total_seconds()
+        age = self._age_s(entry)
         return entry.sure or age is None or age > self.params.overlap_s
 
     def _workers(self, order_id: str) -> dict[str, list[wire.Worker]]:

@@ -7,12 +7,13 @@ delivers is a function of (seed, submission key, annotator, round), so a killed 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from tailfirst import schemas
 from tailfirst.artifacts import sha256_bytes
 from tailfirst.config import Settings
-from tailfirst.errors import AuthRefused, Unavailable, UserError
+from tailfirst.errors import Unavailable, UserError
 from tailfirst.ontology.tables import read_known
 from tailfirst.paths import Workspace
 from tailfirst.port import (
@@ -38,14 +39,14 @@ from tailfirst.port import (
     TaskRef,
     TaskSpec,
     VendorEvent,
-    WebhookHint,
 )
 from tailfirst.vendors import _simulated_wire as wire
+from tailfirst.vendors._not_offered import NoWebhooks
 from tailfirst.vendors._simulated_answers import answers
 from tailfirst.vendors._simulated_book import Book, EventRow, Job
 from tailfirst.vendors._simulated_company import Company, utc_now
 from tailfirst.vendors._simulated_desk import NO_ANSWERS, Created
-from tailfirst.vendors._simulated_money import percent_now, statement
+from tailfirst.vendors._simulated_money import percent_quoted, statement
 from tailfirst.vendors._simulated_params import Params
 
 __all__ = ["Params", "SimulatedVendor", "answers", "load", "read_truth"]
@@ -55,26 +56,29 @@ QUOTE_HOLDS = timedelta(days=30)
 
 def load(params: Params, ws: Workspace, settings: Settings) -> "SimulatedVendor":  # noqa: ARG001 - shape of every load
     """The simulated vendor of a workspace."""
-    return SimulatedVendor(params, Book(ws.vendor / "simulated.db"), lambda: read_truth(ws))
+    book = Book(ws.vendor / "simulated.db")
+    return SimulatedVendor(params, book, lambda: read_truth(ws), truth_at=partial(read_truth, ws))
 
 
-def read_truth(ws: Workspace) -> dict[str, str]:
-    """Known class per item id.
+def read_truth(ws: Workspace, version: str | None = None) -> dict[str, str]:
+    """Known class per item id, in the classes of today or of an older ontology version.
 
     Raises:
         Unavailable: There are none.
     """
-    table = read_known(ws, ws.oracle, schemas.LABELED) if ws.oracle.exists() else schemas.LABELED.empty_table()
+    there = ws.oracle.exists()
+    table = read_known(ws, ws.oracle, schemas.LABELED, version) if there else schemas.LABELED.empty_table()
     if not table.num_rows:
         raise Unavailable(f"{ws.oracle} holds no known labels; {NO_ANSWERS}")
     return dict(zip(table["item_id"].to_pylist(), table["class_id"].to_pylist(), strict=True))
 
 
-class SimulatedVendor:
+class SimulatedVendor(NoWebhooks):
     """The port's face of the simulated company: it only translates."""
 
     name = "simulated"
     parser_version = wire.PARSER_VERSION
+    who_sends_none = "the simulated vendor"
     simulated_clock = True  # its times must not be compared with ours
 
     def __init__(
@@ -83,10 +87,11 @@ class SimulatedVendor:
         book: Book,
         truth: Callable[[], Mapping[str, str]],
         now: Callable[[], datetime] = utc_now,
+        truth_at: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
         self.params = params
         self.book = book
-        self._company = Company(params, book, truth, now)
+        self._company = Company(params, book, truth, now, truth_at=truth_at)
         self._now = now
 
     def capabilities(self) -> Capabilities:
@@ -116,7 +121,9 @@ class SimulatedVendor:
     def quote(self, batch: BatchSpec) -> Quote:
         """Price list times items times answers per item, in the prices of now."""
         with self._company.call("quote", counted=False) as (session, _):
-            each = self.params.price_micros.of(batch.purpose) * percent_now(self.params, session) // 100
+            each = (
+                self.params.price_micros.of(batch.purpose) * percent_quoted(self.params, session, batch.purpose) // 100
+            )
         return Quote(
             total=self._money(each * batch.overlap * batch.n_tasks),
             per_task=self._money(each * batch.overlap),
@@ -223,14 +230,6 @@ class SimulatedVendor:
         return tuple(
             wire.cost_line(c.line_id, c.key, batch.key, c.amount_micros, c.currency, c.at, c.kind) for c in lines
         )
-
-    def verify_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> WebhookHint:  # noqa: ARG002
-        """Refused: this vendor sends none.
-
-        Raises:
-            AuthRefused: Always.
-        """
-        raise AuthRefused("the simulated vendor sends no webhooks (Capabilities.push is NONE)")
 
     def health(self) -> Health:
         """Whether its database can be opened."""

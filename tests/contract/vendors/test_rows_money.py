@@ -3,6 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from tailfirst.errors import UserError
 from tailfirst.port import CostLine, Money, SubmissionKey
 from tailfirst.reconcile.run import of_vendor, reconcile
 from tests.support.vendors import world as campaign
@@ -86,10 +89,23 @@ def test_row_28_invoice_mismatch(row: Any) -> None:
         assert free or any("costs in dispute" in sentence and "strange-1" in sentence for sentence in said)
         campaign.check_books(world, ctx, vendor=row.kit.vendor())
         assert ctx.ledger.rounds.counts("kit", 1) == {"ACCEPTED": 6}
+    reconciled(world, armed, free=free)
+
+
+def reconciled(world: Any, armed: Any, *, free: bool) -> None:
+    """`tailfirst reconcile --from-vendor`: the invoice key by key, or a sentence that there is none."""
     with world.context(*armed) as ctx:
-        if not armed or not hasattr(ctx.vendor, "statement"):
-            return
         spent = ctx.ledger.money.status("kit").accrued
-        found, _ = reconcile(ctx.ledger, "kit", of_vendor(ctx), "USD", ctx.now())
-        assert {f.what for f in found.findings} <= {"different", "twice", "missing there", "missing here"}
+        if free:
+            with pytest.raises(UserError, match=rf"vendor {ctx.vendor.name} reports no costs .* reconcile STATEMENT"):
+                of_vendor(ctx)
+            return
+        found, new = reconcile(ctx.ledger, "kit", of_vendor(ctx), "USD", ctx.now())
+        assert new > 0
+        factor = {"different": 1.5, "twice": 2, "missing there": 0}
+        assert {f.key for f in found.findings} == {t.key for t in ctx.ledger.tasks.list("kit", 1)}
+        assert {f.what for f in found.findings} <= factor.keys()
+        assert found.disputes == tuple(f for f in found.findings if f.what != "missing there") != ()
+        assert all(one.theirs == one.ours * factor[one.what] for one in found.findings)
+        assert reconcile(ctx.ledger, "kit", of_vendor(ctx), "USD", ctx.now()) == (found, 0)
         assert ctx.ledger.money.status("kit").accrued == spent

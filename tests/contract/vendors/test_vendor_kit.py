@@ -10,7 +10,9 @@ import pytest
 from tailfirst import plugins
 from tailfirst.artifacts import sha256_bytes
 from tailfirst.errors import AuthRefused, InvalidDelivery
+from tailfirst.ontology import acts
 from tailfirst.port import BatchSpec, Money, ProjectSpec, TaskRef
+from tailfirst.task import load_task
 
 
 def test_every_vendor_file_has_a_harness(harnesses: Any) -> None:
@@ -28,14 +30,21 @@ def test_every_vendor_file_names_itself(kit: Any) -> None:
     assert vendor.health().ok
 
 
-def test_project_is_found_by_its_ontology(kit: Any, ontology: Any) -> None:
+def test_project_is_found_by_its_ontology(kit: Any, row_world: Any, ontology: Any) -> None:
     vendor = kit.vendor()
     asked = ProjectSpec("kit", "1", ontology.digest, ontology.digest, "PUBLIC")
     first, again = vendor.ensure_project(asked), vendor.ensure_project(asked)
-    other = vendor.ensure_project(replace(asked, ontology_version="2", ontology_digest="0" * 64))
     assert first == again
     assert first.ontology_digest == ontology.digest
+    path = row_world.root / "0002-yak.yaml"
+    path.write_text("{from: 1, to: 2, steps: [{add: {class: yak}}]}")
+    with row_world.context() as ctx:
+        acts.apply(ctx, path)
+    digest = load_task(row_world.ws.task).digest
+    vendor = kit.vendor()
+    other = vendor.ensure_project(ProjectSpec("kit", "2", digest, digest, "PUBLIC"))
     assert other.vendor_id != first.vendor_id
+    assert (other.ontology_digest, vendor.ensure_project(asked)) == (digest, first)
 
 
 def test_order_is_found_by_its_key(kit: Any) -> None:

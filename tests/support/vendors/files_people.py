@@ -34,6 +34,7 @@ class Fault:
     rate: float | None = None
     at_call: int | None = None
     items: tuple[str, ...] = ()
+    annotators: tuple[str, ...] = ()
     keep: int | None = None
     of: int | None = None
     after_commit: bool = False
@@ -100,13 +101,32 @@ class People:
         """Whether an item is worked on for long: too late to take it back."""
         return any(self.hit(name, item_id, key) for name in ("late_label", "cancel_too_late"))
 
-    def label(self, item_id: str, key: str, revision: int) -> str:
+    def label(self, item_id: str, key: str, revision: int, who: str = "") -> str:
         right = kits.truth(200)[item_id]
+        led = self._led(item_id, key, who, right)
+        if led is not None:
+            return led
         if self.hit("label_unknown_class", item_id, key):
             return f"{right} (retired)"
         changed = self.hit("label_changed", item_id, key)
         others = [c for c in kits.CLASSES if c != right]
         return others[0] if changed and revision == 1 else right
+
+    def _led(self, item_id: str, key: str, who: str, right: str) -> str | None:
+        """An answer that hangs on something else than the item."""
+        from tailfirst.vendors._simulated_answers import uniform
+
+        spam = self.armed("annotator_spam")
+        if spam is not None and who in spam.annotators:
+            return kits.CLASSES[int(uniform(7, key, who) * len(kits.CLASSES))]
+        place = f"first {item_id}"
+        if self.hit("relabel_correlated", item_id, key) and place in self._seen():
+            return kits.CLASSES[self._seen()[place]]
+        if not self.hit("guideline_ambiguous", item_id, key) or right not in kits.CLASSES[:2]:
+            return None
+        drawn = int(uniform(7, key, who) * 2)
+        write_json(self.memory, {place: drawn} | self._seen())
+        return kits.CLASSES[drawn]
 
     def _seen(self) -> dict[str, int]:
         return dict(json.loads(self.memory.read_text())) if self.memory.exists() else {}
@@ -226,7 +246,8 @@ def write_folder(root: Path) -> Workspace:
 
 
 def faults_of(given: Sequence[Mapping[str, Any]]) -> tuple[Fault, ...]:
-    return tuple(Fault(**{**f, "items": tuple(f.get("items", ()))}) for f in given)
+    several = ("items", "annotators")
+    return tuple(Fault(**{**f, **{name: tuple(f.get(name, ())) for name in several}}) for f in given)
 
 
 FAULTS = frozenset(
@@ -234,7 +255,7 @@ FAULTS = frozenset(
         "create_timeout", "conflict_409", "batch_partial", "duplicate_event", "out_of_order", "sla_partial",
         "late_label", "label_changed", "label_unknown_class", "ontology_drift", "payload_malformed", "answers_swapped",
         "asset_unreachable", "vendor_down", "rate_limited", "auth_revoked", "cancel_too_late", "machine_labeled",
-        "clock_skew", "export_truncated", "cursor_skip",
+        "clock_skew", "export_truncated", "cursor_skip", "annotator_spam", "guideline_ambiguous", "relabel_correlated",
     }
 )  # fmt: skip
 NO_PUSH = "a store sends nothing: Capabilities.push is NONE and polling is the only way"
@@ -248,10 +269,7 @@ ABSENT: Mapping[str, str] = {
     "balance_empty": "a store keeps no balance: Capabilities.cost is NONE",
     "price_changed": "the price list is ours, in params.yaml, and the quote says until when it holds",
     "invoice_mismatch": "no statement is read: Capabilities.cost is NONE",
-    "annotator_spam": "spam is in the answers, not in the files that carry them; the simulated vendor makes it",
     "gold_leaked": "gold is mixed in by the core and looks like the rest: Capabilities.gold is False",
-    "guideline_ambiguous": "it is in the answers, not in the files that carry them; the simulated vendor makes it",
-    "relabel_correlated": "it is in the answers, not in the files that carry them; the simulated vendor makes it",
     "vendor_retention": "the store is ours: nobody else deletes there",
     "prelabel_anchoring": "no guess is shown: Capabilities.prelabels is False",
 }

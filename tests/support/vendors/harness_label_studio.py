@@ -11,7 +11,7 @@ from tailfirst.vendors._label_studio_http import Client
 from tailfirst.vendors._label_studio_params import Params
 from tests.support import label_studio
 from tests.support.vendors.kit import Kit
-from tests.support.vendors.label_studio_office import Line, Office, Staffed
+from tests.support.vendors.label_studio_office import STAFF, Line, Office, Staffed
 
 FAULTS = frozenset({
     "create_timeout", "conflict_409", "batch_partial", "duplicate_event", "webhook_lost", "webhook_forged",
@@ -43,7 +43,7 @@ def make_kit(root: Path, **options: Any) -> Kit:
         vendor.office = office
         return vendor
 
-    return Kit(make, FAULTS, ABSENT)
+    return Kit(make, FAULTS, ABSENT, lambda: {name: f"ls-{label_studio.person(name).number}" for name in STAFF})
 
 
 KITS: dict[str, Callable[[Path], Kit]] = {"free edition": make_kit}

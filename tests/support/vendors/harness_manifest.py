@@ -19,6 +19,7 @@ from tests.support.vendors.files_people import ABSENT, FAULTS, People, Staffed, 
 from tests.support.vendors.kit import Kit
 
 TOKYO = timezone(timedelta(hours=9))
+STAFF = tuple(f"private.w{n}" for n in range(9))
 NO_SKIP = "the cursor is a listing with checksums, not a position: what one poll misses the next one finds"
 
 
@@ -87,7 +88,8 @@ class Company:
         if self._hit("asset_unreachable", row):
             labels, metadata = {}, metadata | {"failure-reason": "asset not reachable"}
         elif job["answers-per-item"] > 1:
-            self._workers(job, index, name, at)
+            names = [self.people.label(item, key, revision, who) for who in STAFF[: job["answers-per-item"]]]
+            self._workers(job, index, names, at)
         if self._hit("payload_malformed", row):
             metadata = "broken"
         ours = row["tailfirst"]
@@ -95,14 +97,14 @@ class Company:
             ours = ours | {"item-digest": sha256_bytes(b"somebody else's item" + ours["item-digest"].encode())}
         return json.dumps({**row, "tailfirst": ours, **labels, f"{attr}-metadata": metadata}).encode()
 
-    def _workers(self, job: Mapping[str, Any], index: int, name: str, at: datetime) -> None:
+    def _workers(self, job: Mapping[str, Any], index: int, names: Sequence[str], at: datetime) -> None:
         answers = [
             {
-                "answerContent": {"crowd-classifier": {"label": name}}, "workerId": f"private.w{n}",
+                "answerContent": {"crowd-classifier": {"label": name}}, "workerId": who,
                 "acceptanceTime": (at - timedelta(minutes=5)).isoformat(), "submissionTime": at.isoformat(),
                 "timeSpentInSeconds": 12.5,
             }
-            for n in range(job["answers-per-item"])
+            for who, name in zip(STAFF, names, strict=False)
         ]  # fmt: skip
         path = f"{job['output']}annotations/worker-response/iteration-1/{index}/{at:%Y%m%d%H%M%S}.json"
         self.store.put(path, json.dumps({"answers": answers}).encode())
@@ -172,7 +174,7 @@ def make_kit(root: Path, url: str, options: Mapping[str, Any], absent: Mapping[s
         made: Any = Staffed(vendor, people, flaky, Company(clean, people, markers).work)
         return made  # type: ignore[no-any-return]
 
-    return Kit(make, FAULTS - set(absent), {**ABSENT, **absent})
+    return Kit(make, FAULTS - set(absent), {**ABSENT, **absent}, lambda: dict(zip(STAFF, STAFF, strict=True)))
 
 
 def local(root: Path) -> Kit:

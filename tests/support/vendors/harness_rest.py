@@ -54,7 +54,8 @@ def make_kit(root: Path, page_size: int = 1000, **options: Any) -> Kit:
         return RestVendor(offered, Workspace(root), KEY, [SECRET], now=lambda: NOW, sleep=lambda _: None)
 
     absent = {} if config.idempotency == "NATIVE_TTL" else {"token_expired": "its unique ids hold for good"}
-    return Kit(make, frozenset(KNOWN_FAULTS) - set(absent), absent)
+    people = {one.id: one.id for one in config.annotators}
+    return Kit(make, frozenset(KNOWN_FAULTS) - set(absent), absent, lambda: people)
 
 
 KITS: dict[str, Callable[[Path], Kit]] = {

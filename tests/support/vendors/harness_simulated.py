@@ -25,7 +25,9 @@ def make_kit(root: Path, **options: Any) -> Kit:
         params = simulated.Params.model_validate({**options, "faults": list(faults)})
         return simulated.load(params, ws, Settings(_env_file=None))
 
-    return Kit(make, frozenset(IMPLEMENTED), dict.fromkeys(PUSH_FAULTS, "in process nothing is pushed"))
+    people = {one.id: one.id for one in simulated.Params.model_validate(options).annotators}
+    absent = dict.fromkeys(PUSH_FAULTS, "in process nothing is pushed")
+    return Kit(make, frozenset(IMPLEMENTED), absent, lambda: people)
 
 
 KITS: dict[str, Callable[[Path], Kit]] = {

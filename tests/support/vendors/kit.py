@@ -63,6 +63,7 @@ class Kit:
     make: Callable[[Sequence[dict[str, Any]]], LabelVendor]
     faults: frozenset[str]  # of specs/vendor.md section 5: which this harness can arm
     absent: Mapping[str, str] = field(default_factory=dict)  # row of section 5 -> why this vendor cannot have it
+    staff: Callable[[], Mapping[str, str]] = dict  # people: as faults name them -> as their answers name them
     made: LabelVendor | None = field(default=None)
 
     def vendor(self, *faults: dict[str, Any]) -> LabelVendor:

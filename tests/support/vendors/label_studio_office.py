@@ -12,7 +12,8 @@ import httpx
 
 from tailfirst.port import BatchRef, CancelReport, Cursor, Page, TaskRef, VendorEvent
 from tailfirst.vendors._label_studio_place import Place
-from tailfirst.vendors._label_studio_wire import MODEL, OURS, choice
+from tailfirst.vendors._label_studio_seen import OURS
+from tailfirst.vendors._label_studio_wire import MODEL, choice
 from tailfirst.vendors._simulated_answers import uniform
 from tailfirst.vendors.label_studio import LabelStudioVendor
 from tests.support import label_studio
@@ -30,6 +31,7 @@ class Armed:
     rate: float | None = None
     at_call: int | None = None
     items: tuple[str, ...] = ()
+    annotators: tuple[str, ...] = ()
     keep: int = 0
     of: int = 1
     after_commit: bool = False
@@ -52,12 +54,14 @@ class Office:
     polls: int = 0
     interface: dict[int, str] = field(default_factory=dict)  # the labeling interfaces before somebody changed them
     first: dict[int, int] = field(default_factory=dict)  # task -> an answer that will be changed
+    said: dict[str, str] = field(default_factory=dict)  # item -> what was first said about it, on unclear words
     done: set[int] = field(default_factory=set)  # projects in which nobody has anything to do
 
     def arm(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """From now on these faults, and no others."""
         self.done.clear()
-        self.armed = tuple(Armed(**{**f, "items": tuple(f.get("items", ()))}) for f in faults)
+        several = ("items", "annotators")
+        self.armed = tuple(Armed(**{**f, **{name: tuple(f.get(name, ())) for name in several}}) for f in faults)
         if self.fault("vendor_retention", 1):
             label_studio.forget_projects()
         self.change_classes(drift=self.fault("ontology_drift", 1) is not None)
@@ -102,10 +106,27 @@ class Office:
         """As many different people answer as are wanted."""
         have = len(task["annotations"])
         for name in STAFF[have : task["overlap"]]:
-            self._answer(task, label_studio.person(name))
+            self._answer(task, name)
 
-    def _answer(self, task: Mapping[str, Any], who: label_studio.Person) -> None:
-        number, (item, right) = task["id"], item_of(task)
+    def _led(self, task: Mapping[str, Any], name: str) -> str | None:
+        """An answer that hangs on something else than the item."""
+        item, right = item_of(task)
+        drawn = uniform(task["meta"][OURS]["key"], name)
+        if any(one.name == "annotator_spam" and name in one.annotators for one in self.armed):
+            return kits.CLASSES[int(drawn * len(kits.CLASSES))]
+        if self.hits("relabel_correlated", task) and item in self.said:
+            return self.said[item]
+        guess = next((one["result"][0]["value"]["choices"][0] for one in task["predictions"]), None)
+        if guess is not None and self.hits("prelabel_anchoring", task):
+            return str(guess)
+        if not self.hits("guideline_ambiguous", task) or right not in kits.CLASSES[:2]:
+            return None
+        self.said.setdefault(item, kits.CLASSES[int(drawn * 2)])
+        return kits.CLASSES[int(drawn * 2)]
+
+    def _answer(self, task: Mapping[str, Any], name: str) -> None:
+        who, number, (_, right) = label_studio.person(name), task["id"], item_of(task)
+        led = self._led(task, name)
         wrong = kits.CLASSES[(kits.CLASSES.index(right) + 1) % 3]
         if self.hits("answers_swapped", task):
             meta = {OURS: {**task["meta"][OURS], "item_digest": "0" * 64}}
@@ -123,8 +144,8 @@ class Office:
         elif self.hits("label_changed", task):
             self.first[number] = who.label(number, wrong)
             self.done.discard(task["project"])
-        elif any(self.hits(name, task) for name in ("annotator_spam", "guideline_ambiguous", "relabel_correlated")):
-            who.label(number, kits.CLASSES[0] if uniform(item) < 0.5 else wrong, lead_time=0.1)
+        elif led is not None:
+            who.label(number, led)
         else:
             who.label(number, right)
 

@@ -24,7 +24,7 @@ from tailfirst.ledger import DeliveryRow, Ledger, RoundRow
 from tailfirst.paths import Workspace
 from tailfirst.port import BatchRef, LabelVendor, RawResult, SubmissionKey
 from tailfirst.rounds import Step, StepKind, next_step
-from tailfirst.task import save_task
+from tailfirst.task import load_task, save_task
 from tests.support.vendors import kit as kits
 from tests.support.vendors.kit import Kit
 
@@ -97,10 +97,11 @@ class World:
             "vendor": {"plugin": "simulated"},
             "round": {"overlap": 1, "sla_hours": 24, "quorum": 0.5},
             "money": {"auto_approve": "50"},
+            "quality": {},
             **{name: {} for name in ("retrieval", "evaluation", "choice", "stopping", "control")},
         }
         for name, values in self.sections.items():
-            given[name] = {**given[name], **values}
+            given[name] = {**given.get(name, {}), **values}
         return Params.model_validate(given)
 
     def context(
@@ -110,8 +111,8 @@ class World:
         ledger = Ledger.open(f"sqlite:///{self.ws.ledger}")
         made = vendor or self.kit.vendor(*faults)
         ready = Context(
-            self.ws, self.params, Settings(_env_file=None), task or kits.ONTOLOGY, ledger, made, self.clock, worker,
-            NoGates(),
+            self.ws, self.params, Settings(_env_file=None), task or load_task(self.ws.task), ledger, made, self.clock,
+            worker, NoGates(),
         )  # fmt: skip
         return with_sleep(ready, self.clock.sleep)
 
@@ -135,6 +136,27 @@ class World:
         ]
         write_parquet(self.ws.batch, pa.Table.from_pylist(rows, schema=schemas.BATCH))
         return [row["item_id"] for row in rows]
+
+    def bought(self, guesses: Mapping[str, str] | None = None, **purposes: Sequence[int]) -> dict[str, list[str]]:
+        """Write work/batch.parquet with items for these purposes, and maybe the model's guess; the ids by purpose."""
+        wanted = {n: purpose for purpose, numbers in purposes.items() for n in numbers}
+        ids = dict(zip(self.batch(list(wanted)), wanted.values(), strict=True))
+        rows = [
+            row | {"purpose": ids[row["item_id"]], "predicted": (guesses or {}).get(row["item_id"], row["predicted"])}
+            for row in schemas.read(self.ws.batch, schemas.BATCH).to_pylist()
+        ]
+        write_parquet(self.ws.batch, pa.Table.from_pylist(rows, schema=schemas.BATCH))
+        return {purpose: [item for item, of in ids.items() if of == purpose] for purpose in purposes}
+
+    def name_gold(self, numbers: Sequence[int]) -> None:
+        """Write data/gold.parquet with the right answers to these items."""
+        items = [kits.spec(n).item_id for n in numbers]
+        rows = [{"item_id": item, "class_id": kits.truth()[item], "source": "expert:e"} for item in items]
+        write_parquet(self.ws.gold, pa.Table.from_pylist(rows, schema=schemas.GOLD))
+
+    def quality(self, round_no: int = 1) -> dict[str, Any]:
+        """quality.json of a sealed round."""
+        return dict(json.loads((self.ws.sealed(round_no) / "quality.json").read_text(encoding="utf-8")))
 
     def labels(self) -> dict[str, dict[str, Any]]:
         """data/labels.parquet by item id."""

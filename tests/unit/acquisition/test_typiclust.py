@@ -60,6 +60,18 @@ def test_clusters_are_visited_again_and_small_ones_last():
     assert home[16:].tolist() == [2, 2]
 
 
+def test_members_that_were_taken_may_stop_being_neighbors():
+    """One neighbor: 10 and 11 are nearest to each other, 14 and 15.5 come next, 20 is alone.
+
+    10 and 11 are the most typical, whatever was taken; anew, 11 without 10 is only 3 from 14, so 14 (1.5) is next.
+    """
+    rows = angles(10, 11, 14, 15.5, 20, 200)
+    plain, anew = (select("typiclust", make(rows), 4, max_clusters=2, min_size=5, neighbors=1, renew=r) for r in (0, 1))
+    near = plain.rows[plain.rows < 5]
+    assert near.tolist()[:2] == [0, 1]
+    assert anew.rows[anew.rows < 5].tolist()[:3] == [0, 2, 1]
+
+
 def test_a_labeled_item_counts_but_is_never_picked():
     v = make(clumps(10), labeled=clumps(10)[:4], labels=(0, 0, 1, 1))
     found = typiclust.clusters(v, 1, typiclust.Params(max_clusters=1), np.random.default_rng(0))

@@ -20,9 +20,12 @@ KILLED_IN_STEP = 7  # of three steps per epoch: in epoch 3
 OPTIONS = {"epochs": 4, "epoch_rows": None, "batch": 8, "lr": 1e-3, "class_power": 1.0}
 
 
+MORE = {"": {}, "full": {"tower": "full"}, "adapter": {"tower": "adapter"}, "lora": {"tower": "full", "lora_rank": 2}}
+
+
 def fit(name, folder, tower):
     data = tunable.train_set(folder)
-    params = plugins.params("adaptation", name, OPTIONS | {"tower": tower} if name != "prompt" else OPTIONS)
+    params = plugins.params("adaptation", name, OPTIONS | MORE[tower])
     return plugins.load("adaptation", name).fit(data, params, np.random.default_rng(0)), data
 
 
@@ -41,7 +44,9 @@ def fit_and_die(name, folder, tower):
 
 
 @pytest.mark.parametrize(
-    ("name", "tower"), [("contrastive", "full"), ("finetune", "adapter"), ("prompt", "")], ids=lambda x: x
+    ("name", "tower"),
+    [("contrastive", "full"), ("finetune", "adapter"), ("prompt", ""), ("finetune", "lora"), ("contrastive", "lora")],
+    ids=lambda x: x,
 )
 def test_a_killed_fit_ends_in_the_same_bits(name, tower, tmp_path):
     tunable.tiny_encoder(tmp_path)

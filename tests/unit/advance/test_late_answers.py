@@ -39,3 +39,15 @@ def test_a_vendor_that_is_down_is_asked_again(tmp_path: Path) -> None:
     with world.context({"name": "vendor_down", "rate": 1.0}, worker="two:2") as ctx:
         assert "could not be asked" in advance.late_answers(ctx)
         assert ctx.ledger.rounds.get("kit", 1).state == "REPORTED"
+
+
+def test_a_late_answer_that_the_cursor_skips_is_found_all_the_same(tmp_path: Path) -> None:
+    """Its round is sealed, so no sweep at CLOSING comes any more: asking for late answers reads from the start."""
+    world, item, late = world_with_a_late_item(tmp_path)
+    with world.context(*late, {"name": "cursor_skip", "items": [item]}) as ctx:
+        until(ctx, "REPORTED", hours=6)
+        said = [advance.late_answers(ctx) for _ in range(60)]
+        assert any("late answers" in sentence for sentence in said)
+        until(ctx, "REPORTED", hours=6)
+        assert world.labels()[item]["late_for_round"] == 1
+        check_books(world, ctx)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from fastapi.testclient import TestClient
 from tailfirst.errors import ConfigError
 from tailfirst.fakevendor.app import make_app
 from tailfirst.fakevendor.config import Config, Drawn, read_config
+from tailfirst.fakevendor.run import bound
 from tailfirst.fakevendor.shop import Shop
 from tailfirst.vendors._simulated_book import Book
 from tailfirst.webhooks.signing import verify
@@ -168,6 +170,15 @@ def test_a_jump_of_the_clock_brings_answers_charges_and_survives_a_restart(tmp_p
     assert client(shop(tmp_path)).get("/v1/health").json()["now"] >= now
 
 
+def test_a_new_price_list_counts_for_new_orders(tmp_path: Path) -> None:
+    http = client(shop(tmp_path))
+    assert http.post("/admin/prices", json={"percent": 200}).json() == {"percent": 200}
+    ordered(http)
+    http.post("/admin/prices", json={"percent": 100})
+    http.post("/admin/clock", json={"hours": 100})
+    assert http.get("/admin/book").json()["amount_micros"] == 2 * 160_000
+
+
 def test_a_balance_that_does_not_reach_creates_nothing(tmp_path: Path) -> None:
     http = client(shop(tmp_path, balance_micros=200_000))
     batch_id = ordered(http)  # 160,000 micros
@@ -252,3 +263,9 @@ def test_the_command_says_when_it_is_ready_and_ends_on_sigterm(tmp_path: Path) -
         assert httpx.get(f"{url}/v1/health", auth=(KEY, ""), trust_env=False).json()["ok"]
         running.send_signal(signal.SIGTERM)
         assert running.wait(timeout=20) in {0, -signal.SIGTERM, 128 + signal.SIGTERM}
+
+
+def test_its_socket_names_its_protocol() -> None:
+    """asyncio switches Nagle's algorithm off only then; with it every answer waits for the caller's delayed ACK."""
+    with bound(0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP

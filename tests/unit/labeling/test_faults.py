@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from tailfirst.errors import AuthRefused
-from tailfirst.labeling import collect, submit
+from tailfirst.labeling import collect, seal, submit
+from tailfirst.labeling.keys import batch_key
+from tailfirst.port import BatchRef
+from tests.support.vendors.wrapped import Killed, Wrapped, raises
 
 HARMLESS: dict[str, dict[str, Any]] = {
     "create_timeout_before": {"name": "create_timeout", "at_call": 1},
@@ -206,3 +209,28 @@ def test_a_poll_without_news_is_fine(world: Any, ctx: Any, stepper: Any) -> None
             stepper(slow)
         assert "0 new deliveries" in collect.collect(slow)
         assert slow.ledger.rounds.current("tiny").state == "OPEN"
+
+
+def test_an_answer_between_two_tries_to_take_its_task_back(world: Any, runner: Any, stepper: Any) -> None:
+    """A seal dies after it asked for a task, and the answer comes before the next one: it becomes a label."""
+    world.round.update(sla_hours=3, quorum=0.5)
+    world.vendor.update(annotators=EXPERTS, hours_per_poll=1, latency={"median_s": 3600, "p95_s": 7200})
+    late = world.pool()[1]
+    world.vendor["faults"] = [{"name": "cancel_too_late", "items": [late]}]
+    world.batch(world.pool()[:4])
+    with world.context() as ctx:
+        while (row := ctx.ledger.rounds.current("tiny")) is None or row.state != "CLOSING":
+            stepper(ctx)
+            world.clock.forward(hours=1)
+        dying = replace(ctx, vendor=Wrapped(ctx.vendor, before={"cancel": raises(Killed())}))
+        with pytest.raises(Killed):
+            seal.seal(dying)
+        assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "CANCEL_REQUESTED"
+        order = BatchRef(batch_key("tiny", 1, "TRAIN"), ctx.ledger.rounds.get("tiny", 1).vendor_batch_id)
+        for _ in range(120):  # five days at the vendor
+            ctx.vendor.changes(order, None)
+        world.clock.forward(hours=1)
+        runner(ctx)
+        assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "ACCEPTED"
+        assert late in {row["item_id"] for row in world.labels()}
+        assert ctx.ledger.tasks.in_flight("tiny") == []

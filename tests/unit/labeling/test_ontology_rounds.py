@@ -11,7 +11,6 @@ import yaml
 from tailfirst import schemas
 from tailfirst.artifacts import sha256_tree, write_parquet
 from tailfirst.errors import OntologyError
-from tailfirst.labeling import abort, plan
 from tailfirst.labeling import gold as naming
 from tailfirst.labeling.fold import fold, newest
 from tailfirst.ontology import acts
@@ -224,22 +223,6 @@ def test_a_late_answer_is_read_in_its_own_version_and_moves(world: Any, runner: 
         assert not ctx.ledger.tasks.in_flight("tiny")
     assert classes(world)[late[0]] == "grey_heron"
     assert late[1] not in classes(world)
-
-
-@pytest.mark.parametrize("what", ["apply", "revert"])
-def test_an_open_round_keeps_its_version(world: Any, what: str) -> None:
-    if what == "revert":
-        apply(world, write(world, RENAME))
-    world.batch(world.pool()[:3])
-    with world.context() as ctx:
-        plan.freeze(ctx)
-    before = world.ws.task.read_bytes()
-    with pytest.raises(OntologyError, match="round 1 is SELECTED under ontology version"):
-        apply(world, write(world, RENAME)) if what == "apply" else revert(world)
-    assert world.ws.task.read_bytes() == before
-    with world.context() as ctx:
-        abort.abort(ctx, "test", "another ontology")
-    assert "version" in (apply(world, write(world, RENAME)) if what == "apply" else revert(world))
 
 
 def test_a_killed_apply_is_finished_by_the_next_and_another_migration_may_come_instead(world: Any) -> None:

@@ -186,6 +186,25 @@ def test_dawid_skene_labels_say_so(world: Any, runner: Any) -> None:
     assert all(0.5 < row["confidence"] <= 1 for row in world.labels())
 
 
+@pytest.mark.parametrize("consensus", ["majority", "dawid_skene"])
+def test_one_person_in_every_slot_is_one_opinion(world: Any, runner: Any, consensus: str) -> None:
+    """The vendor has nobody else: three copies are bought, and paid, and say no more than one."""
+    world.quality["consensus"] = consensus
+    world.round["overlap"] = 3
+    world.vendor["annotators"] = [{"id": "e1", "skill": 1.0}]
+    items = world.pool()[:4]
+    batch(world, TRAIN=items)
+    with world.context() as ctx:
+        said = runner(ctx)
+        assert len(ctx.ledger.tasks.list("tiny", 1)) == 12
+    assert any("4 items answered more than once by one person, counted once" in one for one in said)
+    twice = [{"item_id": item, "annotator_id": "e1", "answers": 3} for item in sorted(items)]
+    assert quality(world)["same_person"] == twice
+    assert [(row["n_annotations"], row["annotators"]) for row in world.labels()] == [(1, "e1")] * 4
+    counted = schemas.read(world.ws.sealed(1) / "answers.parquet", schemas.COUNTED)
+    assert counted.num_rows == 4
+
+
 class Skipping:
     """The vendor, whose people hand these items back with a reason."""
 

@@ -37,5 +37,12 @@ def test_a_vendor_without_a_statement(world):
     class Silent:
         name = "silent"
 
-    with world.context(vendor=Silent()) as ctx, pytest.raises(UserError, match="silent offers no statement"):
-        of_vendor(ctx)
+        def __init__(self, cost):
+            self.cost = cost
+
+        def capabilities(self):
+            return self
+
+    for cost, why in (("PER_BATCH", "offers no statement"), ("NONE", r"reports no costs \(what is booked is our own")):
+        with world.context(vendor=Silent(cost)) as ctx, pytest.raises(UserError, match=f"vendor silent {why}"):
+            of_vendor(ctx)

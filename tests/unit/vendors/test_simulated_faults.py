@@ -148,7 +148,7 @@ def test_a_cut_export_lacks_something_and_the_next_one_does_not(tmp_path: Path) 
 
 
 def test_what_the_vendor_deleted_is_gone(tmp_path: Path) -> None:
-    made = vendor(tmp_path, {"name": "vendor_retention", "items": [spec(0).item_id], "polls": 9})
+    made = vendor(tmp_path, {"name": "vendor_retention", "items": [spec(0).item_id], "polls": 8})
     order = bought(made, TEN)
     refs = list(made.find(order, [i.key for i in TEN]).values())
     made.changes(order, None)
@@ -157,6 +157,30 @@ def test_what_the_vendor_deleted_is_gone(tmp_path: Path) -> None:
     with pytest.raises(Gone):
         list(made.fetch(refs))
     assert len(list(made.fetch([r for r in refs if r.key != spec(0).key]))) == 9
+
+
+def test_an_answer_is_kept_for_a_while_however_late_it_came(tmp_path: Path) -> None:
+    """Otherwise a vendor that is late would charge for what nobody can ever get."""
+    late = {"name": "late_label", "items": [spec(0).item_id]}
+    made = vendor(tmp_path, late, {"name": "vendor_retention", "items": [spec(0).item_id], "polls": 3})
+    order = bought(made, TEN, polls=10)
+    assert spec(0).key not in {r.key for r in parsed(made, order, TEN)}
+    made.changes(order, None)
+    assert spec(0).key in {r.key for r in parsed(made, order, TEN)}
+    for _ in range(3):
+        made.changes(order, None)
+    with pytest.raises(Gone):
+        made.find(order, [spec(0).key])
+
+
+def test_two_workers_at_once_buy_once_although_the_key_ages_out(tmp_path: Path) -> None:
+    """A token that ages out does not do so between two requests that are on their way together."""
+    aged = {"name": "token_expired", "items": [spec(0).item_id]}
+    made = vendor(tmp_path, aged, {"name": "double_worker", "at_call": 1}, idempotency="NATIVE_TTL")
+    order = bought(made, TEN)
+    assert len(list(made.find(order, [i.key for i in TEN]))) == 10
+    paid = [charge.key for charge in made.book.charges()]
+    assert sorted(paid) == sorted(item.key for item in TEN)
 
 
 def test_a_skewed_clock_shows_another_time_in_another_zone_and_keeps_the_order(tmp_path: Path) -> None:
@@ -178,6 +202,20 @@ def test_prices_move_once_and_stay(tmp_path: Path) -> None:
     assert prices == [40_000, 50_000, 50_000]
     order = bought(made, TEN)
     assert {line.amount.micros for line in made.costs(order)} == {50_000}
+
+
+def test_what_was_quoted_holds_for_each_purpose(tmp_path: Path) -> None:
+    """A round is quoted by purpose; if the price moves in between, no order could cost what the parts said together."""
+    made = vendor(tmp_path, {"name": "price_changed", "at_call": 2})
+    train, audit = order_spec(), replace(order_spec(), purpose="AUDIT")
+    assert [made.quote(one).per_task.micros for one in (train, audit)] == [40_000, 100_000]
+    order = made.open_batch(train)
+    one, other = TEN[0], replace(TEN[1], purpose="AUDIT")
+    made.submit(order, [one, other])
+    made.finalize(order)
+    for _ in range(4):
+        made.changes(order, None)
+    assert {line.key: line.amount.micros for line in made.costs(order)} == {one.key: 40_000, other.key: 100_000}
 
 
 def test_an_old_key_is_a_new_purchase_after_its_time(tmp_path: Path) -> None:
