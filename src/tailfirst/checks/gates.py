@@ -17,12 +17,12 @@ from tailfirst.context import Context
 from tailfirst.errors import CheckFailed
 from tailfirst.items import load_items
 from tailfirst.ledger.records import CheckRow, TaskRow
+from tailfirst.ledger.transitions import FINAL_ROUND_STATES
 from tailfirst.quality import batch as repeated
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OVER = ("REPORTED", "ABORTED")  # states after which the next round is meant
 PAID = ("ACCRUED", "ADJUSTED")  # an invoice repeats what was accrued
 TRAINS_AS = {"RELABEL": "TRAIN"}  # a second opinion is about a label that trains
 MANY_IDS = 1000  # ids kept in the ledger; the quarantine file has all
@@ -137,7 +137,7 @@ class LedgerGates:
         last = self.ctx.ledger.rounds.current(self.ctx.campaign)
         if last is None:
             return 1
-        return int(last.round_no) + (last.state in OVER)
+        return int(last.round_no) + (last.state in FINAL_ROUND_STATES)
 
     def _run(
         self, suite: str, table: "pa.Table | pd.DataFrame", expected: Sequence[Any], id_column: str

@@ -123,7 +123,7 @@ def read(ctx: Context, row: RoundRow, *, gated: bool = True) -> Read:
     bad = [(d, reason) for d, reason in answers if isinstance(reason, str)]
     bad += [(d, "did not pass the checks on deliveries") for d, parsed in good if parsed.key in held]
     for d, reason in bad:
-        ctx.ledger.deliveries.quarantine(d.key, d.vendor_id, d.revision, reason, ctx.now())
+        ctx.ledger.deliveries.quarantine(ctx.campaign, row.round_no, d.vendor_id, d.revision, reason, ctx.now())
     passed = [parsed for _, parsed in good if parsed.key not in held]
     for some in portions(passed):
         ctx.ledger.deliveries.record_many(some, ctx.now())
@@ -217,7 +217,7 @@ def _store_some(ctx: Context, row: RoundRow, raws: Sequence[RawResult], ours: se
         elif new and raw.sha256 != body.sha256:
             reason = f"checksum {raw.sha256[:12]} announced, {body.sha256[:12]} received"
         if reason:
-            ctx.ledger.deliveries.quarantine(body.key, raw.vendor_id, raw.revision, reason, ctx.now())
+            ctx.ledger.deliveries.quarantine(ctx.campaign, row.round_no, raw.vendor_id, raw.revision, reason, ctx.now())
     return sum(stored)
 
 

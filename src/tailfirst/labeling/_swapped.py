@@ -18,7 +18,7 @@ def stop_if_swapped(ctx: Context, row: RoundRow) -> str:
     if swapped < AT_LEAST or swapped <= ctx.params.round.max_swapped * len(raw):
         return ""
     reason = f"answers swapped: {swapped} of {len(raw)} echo another item"
-    _hold_back(ctx, [d for d in raw if d.quarantine_reason is None], reason)
+    _hold_back(ctx, row, [d for d in raw if d.quarantine_reason is None], reason)
     ctx.ledger.rounds.pause(ctx.campaign, row.round_no, reason, ctx.now(), ctx.worker)
     return (
         f"round {row.round_no} is paused, its answers are quarantined: {reason}; ask the vendor, then "
@@ -26,6 +26,8 @@ def stop_if_swapped(ctx: Context, row: RoundRow) -> str:
     )
 
 
-def _hold_back(ctx: Context, good: list[DeliveryRow], reason: str) -> None:
+def _hold_back(ctx: Context, row: RoundRow, good: list[DeliveryRow], reason: str) -> None:
     for d in good:
-        ctx.ledger.deliveries.quarantine(d.key, d.vendor_id, d.revision, f"the batch is held: {reason}", ctx.now())
+        ctx.ledger.deliveries.quarantine(
+            ctx.campaign, row.round_no, d.vendor_id, d.revision, f"the batch is held: {reason}", ctx.now()
+        )

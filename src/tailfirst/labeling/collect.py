@@ -8,10 +8,10 @@ from tailfirst.labeling._resubmit import warning
 from tailfirst.labeling._round import current, idle, project, refresh
 from tailfirst.labeling._swapped import stop_if_swapped
 from tailfirst.ledger.records import RoundRow
+from tailfirst.ledger.transitions import SEALED_STATES
 from tailfirst.rounds import Policy, Progress, progress
 
 COLLECTABLE = ("OPEN", "COLLECTING")
-SEALED = ("SEALED", "TRAINED", "EVALUATED", "PROMOTED", "HELD", "REPORTED")
 MAY_COME_LATE = ("SUBMITTED", "IN_PROGRESS", "CANCEL_REQUESTED", "TOO_LATE", "EXPIRED", "CLOSED_UNLABELED")
 
 
@@ -58,7 +58,7 @@ def collect_late(ctx: Context, before: int, *, every: bool = False, sweep: bool 
     new = 0
     rounds, awaited = ctx.ledger.rounds, ctx.ledger.deliveries.awaited(ctx.campaign, MAY_COME_LATE)
     for row in rounds.all(ctx.campaign) if every else rounds.some(ctx.campaign, {*awaited, before - 1}):
-        if row.round_no < before and row.state in SEALED:
+        if row.round_no < before and row.state in SEALED_STATES:
             new += pull(ctx, row, sweep=sweep and (every or row.round_no in awaited))
             read(ctx, row, gated=False)
             account(ctx, row)

@@ -11,7 +11,7 @@ from tailfirst.ledger import delivery_rows, transitions
 from tailfirst.ledger.engine import Database
 from tailfirst.ledger.journal import Act, lock_task, record, round_row
 from tailfirst.ledger.records import AnnotationRow, DeliveryRow
-from tailfirst.ledger.tables import AnnotationRecord, Delivery, Task
+from tailfirst.ledger.tables import AnnotationRecord, Delivery, Round, Task
 from tailfirst.port import ParsedResult, RawResult
 
 # The task is not known to be at the vendor yet: its delivery waits for `find` (failure `webhook_early`).
@@ -63,12 +63,16 @@ class Deliveries:
 
     def awaited(self, campaign: str, states: Iterable[str]) -> set[int]:
         """Rounds with a task in one of `states` that the vendor has and nobody answered; one query, no rows loaded."""
-        has_answer = exists().where(Delivery.key == Task.key)
-        chosen = select(Task.round_no).where(
-            Task.campaign == campaign, Task.state.in_(tuple(states)), Task.vendor_task_id.is_not(None), ~has_answer
+        of_task = Delivery.campaign == Task.campaign, Delivery.round_no == Task.round_no, Delivery.key == Task.key
+        waits = exists().where(
+            Task.campaign == Round.campaign,
+            Task.round_no == Round.round_no,
+            Task.state.in_(tuple(states)),
+            Task.vendor_task_id.is_not(None),
+            ~exists().where(*of_task),
         )
         with self._database.read() as connection:
-            return set(connection.scalars(chosen.distinct()))
+            return set(connection.scalars(select(Round.round_no).where(Round.campaign == campaign, waits)))
 
     def unparsed(self, campaign: str, round_no: int) -> list[DeliveryRow]:
         """What waits to be parsed: neither parsed nor quarantined, and its task is known to be at the vendor."""
@@ -106,18 +110,25 @@ class Deliveries:
         with self._database.write() as connection:
             delivery_rows.record(connection, results, at)
 
-    def quarantine(self, key: str | None, vendor_id: str, revision: str, reason: str, at: datetime) -> None:
+    def quarantine(
+        self, campaign: str, round_no: int, vendor_id: str, revision: str, reason: str, at: datetime
+    ) -> None:
         """Put a delivery aside with a reason; its bytes stay and a replay can release it.
 
         Raises:
             LedgerError: No such delivery.
         """
-        mine = (Delivery.vendor_id == vendor_id) & (Delivery.revision == revision)
-        mine &= Delivery.key.is_(None) if key is None else Delivery.key == key
+        mine = (Delivery.campaign == campaign) & (Delivery.round_no == round_no)
+        mine &= (Delivery.vendor_id == vendor_id) & (Delivery.revision == revision)
         with self._database.write() as connection:
-            task = None if key is None else lock_task(connection, key)
-            if connection.execute(update(Delivery).where(mine).values(quarantine_reason=reason)).rowcount == 0:
-                raise LedgerError(f"no delivery of {key} at the vendor's {vendor_id!r} with revision {revision!r}")
+            row = connection.execute(select(Delivery.id, Delivery.key).where(mine)).one_or_none()
+            if row is None:
+                raise LedgerError(
+                    f"no delivery of the vendor's {vendor_id!r} with revision {revision!r} in round {round_no} of "
+                    f"{campaign!r}; bytes are stored before they are put aside"
+                )
+            task = None if row.key is None else lock_task(connection, row.key)
+            connection.execute(update(Delivery).where(Delivery.id == row.id).values(quarantine_reason=reason))
             if task is not None:
                 delivery_rows.lead(connection, [task], "QUARANTINED", Act(at, "collect", reason), reason)
 
@@ -135,8 +146,7 @@ class Deliveries:
         )
         answers = (
             select(*AnnotationRecord.__table__.c)
-            .join(Task, Task.key == AnnotationRecord.key)
-            .where(Task.campaign == campaign, Task.round_no == round_no)
+            .where(AnnotationRecord.campaign == campaign, AnnotationRecord.round_no == round_no)
             .order_by(AnnotationRecord.key, AnnotationRecord.revision, AnnotationRecord.ordinal)
         )
         with self._database.read() as connection:
@@ -150,12 +160,12 @@ class Deliveries:
         Raises:
             LedgerError: There is no such round.
         """
-        keys = select(Task.key).where(Task.campaign == campaign, Task.round_no == round_no)
+        answers = (AnnotationRecord.campaign == campaign) & (AnnotationRecord.round_no == round_no)
         mine = (Delivery.campaign == campaign) & (Delivery.round_no == round_no)
         empty = {"parsed_at": None, "parser_version": None, "vendor_updated_at": None, "quarantine_reason": None}
         with self._database.write() as connection:
             round_row(connection, campaign, round_no)
-            connection.execute(delete(AnnotationRecord).where(AnnotationRecord.key.in_(keys)))
+            connection.execute(delete(AnnotationRecord).where(answers))
             connection.execute(update(Delivery).where(mine).values(**empty))
 
 

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, exists, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tailfirst.errors import LedgerError
 from tailfirst.ledger import transitions
-from tailfirst.ledger.journal import Act, Shift, append_event, move_tasks
-from tailfirst.ledger.outbox import lock_tasks
-from tailfirst.ledger.plans import CHUNK
+from tailfirst.ledger.journal import CHUNK, Act, Shift, among, append_event, lock_tasks, move_tasks
 from tailfirst.ledger.tables import AnnotationRecord, Delivery, Event, Task
 from tailfirst.port import ParsedResult, RawResult
 
@@ -21,21 +19,20 @@ Place = tuple[str, str]  # vendor id, revision
 def store(connection: Connection, campaign: str, round_no: int, raws: Sequence[RawResult]) -> list[bool]:
     """Insert what is not there yet and move its tasks to RETURNED; for each result whether it is new."""
     owners = _owners(connection, campaign, round_no, raws)
-    tasks = {task.key: task for task in lock_tasks(connection, sorted({key for key in owners if key}))}
-    rows = [_columns(campaign, round_no, key, raw) for key, raw in zip(owners, raws, strict=True)]
+    rows = [_columns(campaign, round_no, task, raw) for task, raw in zip(owners, raws, strict=True)]
     inserted = _insert_new(connection, rows)
     new: list[bool] = []
     moved: dict[str, Shift] = {}
-    for key, raw in zip(owners, raws, strict=True):
+    for task, raw in zip(owners, raws, strict=True):
         new.append((raw.vendor_id, raw.revision) in inserted)
         inserted.discard((raw.vendor_id, raw.revision))  # the same twice in one call is new once
-        if new[-1] and key is not None and transitions.allowed(transitions.TASK, tasks[key].state, "RETURNED"):
-            moved.setdefault(key, Shift(tasks[key], "RETURNED"))
+        if new[-1] and task is not None and transitions.allowed(transitions.TASK, task.state, "RETURNED"):
+            moved.setdefault(task.key, Shift(task, "RETURNED"))
     if moved:
         move_tasks(connection, moved.values(), Act(raws[0].fetched_at, "collect"))
-    for key, raw, fresh in zip(owners, raws, new, strict=True):
+    for task, raw, fresh in zip(owners, raws, new, strict=True):
         if not fresh:
-            _note_other_bytes(connection, campaign, round_no, key, raw)
+            _note_other_bytes(connection, campaign, round_no, task, raw)
     return new
 
 
@@ -47,14 +44,17 @@ def record(connection: Connection, results: Sequence[ParsedResult], at: datetime
     """
     if not results:
         return
-    tasks = lock_tasks(connection, sorted({str(result.key) for result in results}))
+    tasks = lock_tasks(connection, {str(result.key) for result in results})
+    if len(tasks) < len({result.key for result in results}):
+        raise LedgerError(_not_stored(connection, results))
     columns = ("parsed_at", "parser_version", "vendor_updated_at", "quarantine_reason")
     stored = (
         update(Delivery)
-        .where(Delivery.key == bindparam("of_key"), Delivery.revision == bindparam("of_revision"))
+        .where(*_place(Delivery))
         .values({name: bindparam(f"to_{name}", type_=Delivery.__table__.c[name].type) for name in columns})
     )
-    places: list[dict[str, Any]] = [{"of_key": str(r.key), "of_revision": r.revision} for r in results]
+    owners = {task.key: task for task in tasks}
+    places = [_place_of(owners[result.key], result) for result in results]
     values: list[dict[str, Any]] = [
         {
             "to_parsed_at": at,
@@ -64,12 +64,11 @@ def record(connection: Connection, results: Sequence[ParsedResult], at: datetime
         }
         for r in results
     ]
-    done = connection.execute(stored, [place | value for place, value in zip(places, values, strict=True)])
-    if done.rowcount < len(results) or len(tasks) < len({r.key for r in results}):
+    wanted = [place | value for place, value in zip(places, values, strict=True)]
+    if connection.execute(stored, wanted).rowcount < len(results):
         raise LedgerError(_not_stored(connection, results))
-    mine = AnnotationRecord.key == bindparam("of_key"), AnnotationRecord.revision == bindparam("of_revision")
-    connection.execute(delete(AnnotationRecord).where(*mine), places)
-    answers = [row for result in results for row in _annotations(result)]
+    connection.execute(delete(AnnotationRecord).where(*_place(AnnotationRecord)), places)
+    answers = [row for result in results for row in _annotations(owners[result.key], result)]
     if answers:
         connection.execute(insert(AnnotationRecord), answers)
     by_version: dict[str, list[Row[Any]]] = {}
@@ -78,6 +77,25 @@ def record(connection: Connection, results: Sequence[ParsedResult], at: datetime
         by_version.setdefault(versions[task.key], []).append(task)
     for version, some in sorted(by_version.items()):
         lead(connection, some, "PARSED", Act(at, "collect", version))
+
+
+def _place(table: type[Delivery | AnnotationRecord]) -> tuple[ColumnElement[bool], ...]:
+    """One revision of one task's answer, found as the indexes are that begin with the round."""
+    return (
+        table.campaign == bindparam("of_campaign"),
+        table.round_no == bindparam("of_round"),
+        table.key == bindparam("of_key"),
+        table.revision == bindparam("of_revision"),
+    )
+
+
+def _place_of(task: Row[Any], result: ParsedResult) -> dict[str, Any]:
+    return {
+        "of_campaign": task.campaign,
+        "of_round": task.round_no,
+        "of_key": task.key,
+        "of_revision": result.revision,
+    }
 
 
 def lead(connection: Connection, tasks: Sequence[Row[Any]], to_state: str, act: Act, reason: str = "") -> None:
@@ -91,25 +109,15 @@ def lead(connection: Connection, tasks: Sequence[Row[Any]], to_state: str, act: 
     move_tasks(connection, [Shift(task, to_state, values=values) for task in ready], act)
 
 
-def _owners(connection: Connection, campaign: str, round_no: int, raws: Sequence[RawResult]) -> list[str | None]:
-    """The task of each result: by our key, else by the vendor's id; None = not (yet) ours."""
-    ours: set[str] = set()
-    named = sorted({str(raw.key) for raw in raws if raw.key is not None})
-    for start in range(0, len(named), CHUNK):
-        some = select(Task.key).where(Task.campaign == campaign, Task.key.in_(named[start : start + CHUNK]))
-        ours |= set(connection.scalars(some))
-    by_id: dict[str, str] = {}
+def _owners(connection: Connection, campaign: str, round_no: int, raws: Sequence[RawResult]) -> list[Row[Any] | None]:
+    """The task of each result, held: by our key, else by the vendor's id; None = not (yet) one of this round."""
+    of_round = select(Task.vendor_task_id, Task.key).where(Task.campaign == campaign, Task.round_no == round_no)
     nameless = sorted({raw.vendor_id for raw in raws if raw.key is None})
-    for start in range(0, len(nameless), CHUNK):
-        some_ids = select(Task.vendor_task_id, Task.key).where(
-            Task.campaign == campaign,
-            Task.round_no == round_no,
-            Task.vendor_task_id.in_(nameless[start : start + CHUNK]),
-        )
-        by_id |= {str(vendor_id): key for vendor_id, key in connection.execute(some_ids).tuples()}
-    return [
-        by_id.get(raw.vendor_id) if raw.key is None else str(raw.key) if str(raw.key) in ours else None for raw in raws
-    ]
+    by_id = {str(row[0]): row[1] for row in among(connection, of_round, Task.vendor_task_id, nameless)}
+    keys = [by_id.get(raw.vendor_id) if raw.key is None else str(raw.key) for raw in raws]
+    found = lock_tasks(connection, {key for key in keys if key})
+    ours = {task.key: task for task in found if (task.campaign, task.round_no) == (campaign, round_no)}
+    return [None if key is None else ours.get(key) for key in keys]
 
 
 def _insert_new(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[Place]:
@@ -123,11 +131,11 @@ def _insert_new(connection: Connection, rows: Sequence[dict[str, Any]]) -> set[P
     return inserted
 
 
-def _columns(campaign: str, round_no: int, key: str | None, raw: RawResult) -> dict[str, Any]:
+def _columns(campaign: str, round_no: int, task: Row[Any] | None, raw: RawResult) -> dict[str, Any]:
     return {
         "campaign": campaign,
         "round_no": round_no,
-        "key": key,
+        "key": None if task is None else task.key,
         "vendor_id": raw.vendor_id,
         "revision": raw.revision,
         "sha256": raw.sha256,
@@ -136,7 +144,9 @@ def _columns(campaign: str, round_no: int, key: str | None, raw: RawResult) -> d
     }
 
 
-def _note_other_bytes(connection: Connection, campaign: str, round_no: int, key: str | None, raw: RawResult) -> None:
+def _note_other_bytes(
+    connection: Connection, campaign: str, round_no: int, task: Row[Any] | None, raw: RawResult
+) -> None:
     mine = select(Delivery.sha256).where(
         Delivery.campaign == campaign,
         Delivery.round_no == round_no,
@@ -150,14 +160,16 @@ def _note_other_bytes(connection: Connection, campaign: str, round_no: int, key:
     )
     told = exists().where(Event.campaign == campaign, Event.round_no == round_no, Event.note == note)
     if not connection.scalar(select(told)):
-        state = connection.scalar(select(Task.state).where(Task.key == key)) or ""
+        key, state = (None, "") if task is None else (task.key, task.state)
         append_event(connection, campaign, round_no, key, (state, state), Act(raw.fetched_at, "collect", note))
 
 
-def _annotations(parsed: ParsedResult) -> list[dict[str, Any]]:
+def _annotations(task: Row[Any], parsed: ParsedResult) -> list[dict[str, Any]]:
     return [
         {
-            "key": parsed.key,
+            "campaign": task.campaign,
+            "round_no": task.round_no,
+            "key": task.key,
             "revision": parsed.revision,
             "ordinal": ordinal,
             "annotator_id": answer.annotator_id,
@@ -175,7 +187,13 @@ def _annotations(parsed: ParsedResult) -> list[dict[str, Any]]:
 
 def _not_stored(connection: Connection, results: Sequence[ParsedResult]) -> str:
     for result in results:
-        mine = exists().where(Delivery.key == result.key, Delivery.revision == result.revision)
+        mine = exists().where(
+            Task.key == result.key,
+            Delivery.campaign == Task.campaign,
+            Delivery.round_no == Task.round_no,
+            Delivery.key == Task.key,
+            Delivery.revision == result.revision,
+        )
         if not connection.scalar(select(mine)):
             return f"no delivery of {result.key} with revision {result.revision!r} is stored; bytes come before parsing"
     return f"{len(results)} results name deliveries that are not stored once each; bytes come before parsing"

@@ -40,7 +40,7 @@ COST = ("round_no", "key", "kind", "amount_micros", "currency")
 
 def export(database: Database, campaign: str) -> dict[str, Any]:
     """The campaign as plain values that JSON can hold, sorted."""
-    answers = _columns(AnnotationRecord, ANSWER).join(Task, Task.key == AnnotationRecord.key)
+    answers = _columns(AnnotationRecord, ANSWER)
     with database.read() as connection:
         return {
             "budget": _rows(connection, _columns(Budget, BUDGET).where(Budget.campaign == campaign)),
@@ -49,7 +49,7 @@ def export(database: Database, campaign: str) -> dict[str, Any]:
             "rounds": _rows(connection, _columns(Round, ROUND).where(Round.campaign == campaign)),
             "tasks": _rows(connection, _columns(Task, TASK).where(Task.campaign == campaign)),
             "deliveries": _rows(connection, _columns(Delivery, DELIVERY).where(Delivery.campaign == campaign)),
-            "annotations": _rows(connection, answers.where(Task.campaign == campaign)),
+            "annotations": _rows(connection, answers.where(AnnotationRecord.campaign == campaign)),
             "costs": _rows(connection, _columns(Cost, COST).where(Cost.campaign == campaign)),
         }
 

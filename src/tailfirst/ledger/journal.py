@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import InstrumentedAttribute
 
 from tailfirst.errors import Conflict, LedgerError
 from tailfirst.ledger import transitions
@@ -15,6 +16,8 @@ from tailfirst.ledger.tables import Budget, Event, Round, Task
 from tailfirst.ledger.types import Base
 
 R = TypeVar("R")
+
+CHUNK = 500  # parameters of one IN list; SQLite's oldest limit is 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,28 @@ def lock_task(connection: Connection, key: str) -> Row[Any] | None:
     return connection.execute(held(select(*Task.__table__.c).where(Task.key == key))).one_or_none()
 
 
+def lock_tasks(connection: Connection, keys: Iterable[str]) -> list[Row[Any]]:
+    """The rows of these keys in buying order, held until the end of the transaction."""
+    chosen = held(select(*Task.__table__.c).order_by(Task.key))
+    rows = among(connection, chosen, Task.key, sorted(set(keys)))
+    return sorted(rows, key=lambda task: (task.round_no, task.rank, task.overlap_slot, task.key))
+
+
+def among(
+    connection: Connection, chosen: Select[Any], column: InstrumentedAttribute[Any], values: Sequence[str]
+) -> list[Row[Any]]:
+    """The rows whose column has one of the values, in portions that every database takes.
+
+    Beside this list, `chosen` should name nothing that an index of its own finds: without fresh statistics a database
+    takes that one, and reads the whole campaign for each portion.
+    """
+    return [
+        row
+        for start in range(0, len(values), CHUNK)
+        for row in connection.execute(chosen.where(column.in_(values[start : start + CHUNK])))
+    ]
+
+
 def move_round(
     connection: Connection, campaign: str, round_no: int, states: tuple[str, str], act: Act, **values: Any
 ) -> bool:
@@ -158,17 +183,35 @@ def _noted(act: Act, shift: Shift) -> Act:
 
 
 def _move_alike(connection: Connection, shifts: Sequence[Shift]) -> None:
-    """One statement for moves between the same two states with the same columns."""
+    """Moves between the same two states with the same columns: a statement for many where the values are the same too.
+
+    Raises:
+        Conflict: A task is not in the state in which it was read.
+    """
     first = shifts[0]
-    columns: dict[str, Any] = {name: bindparam(f"to_{name}") for name in first.values}
-    moved = connection.execute(
-        update(Task)
-        .where(Task.key == bindparam("of_key"), Task.state == first.task.state)
-        .values(state=first.to_state, **columns),
-        [{"of_key": s.task.key, **{f"to_{name}": value for name, value in s.values.items()}} for s in shifts],
-    )
-    if moved.rowcount != len(shifts):
+    alike = all(shift.values == first.values for shift in shifts)
+    moved = _move_same(connection, shifts) if alike else _move_each(connection, shifts)
+    if moved != len(shifts):
         raise Conflict(
-            f"{len(shifts) - moved.rowcount} of {len(shifts)} tasks are no longer {first.task.state}, "
+            f"{len(shifts) - moved} of {len(shifts)} tasks are no longer {first.task.state}, "
             f"so none was moved to {first.to_state}: another worker was faster; read the round again"
         )
+
+
+def _move_same(connection: Connection, shifts: Sequence[Shift]) -> int:
+    first, keys = shifts[0], [shift.task.key for shift in shifts]
+    moving = update(Task).where(Task.state == first.task.state).values(state=first.to_state, **first.values)
+    portions = (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))
+    return sum(connection.execute(moving.where(Task.key.in_(some))).rowcount for some in portions)
+
+
+def _move_each(connection: Connection, shifts: Sequence[Shift]) -> int:
+    first = shifts[0]
+    columns: dict[str, Any] = {name: bindparam(f"to_{name}") for name in first.values}
+    moving = (
+        update(Task)
+        .where(Task.key == bindparam("of_key"), Task.state == first.task.state)
+        .values(state=first.to_state, **columns)
+    )
+    values = [{"of_key": s.task.key, **{f"to_{name}": value for name, value in s.values.items()}} for s in shifts]
+    return int(connection.execute(moving, values).rowcount)

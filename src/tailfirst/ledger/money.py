@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Connection, Row, bindparam, insert, select, text, update
 
 from tailfirst.errors import Conflict, LedgerError, OverCap
 from tailfirst.ledger import months, outbox
 from tailfirst.ledger.book import CHARGES, Book, Charge, Pot, Settled, settle
 from tailfirst.ledger.engine import Database
-from tailfirst.ledger.journal import Act, append_event, lock_campaign, lock_task, record, round_row
-from tailfirst.ledger.plans import CHUNK
+from tailfirst.ledger.journal import Act, among, append_event, lock_campaign, lock_task, record, round_row
 from tailfirst.ledger.quotes import ranked
 from tailfirst.ledger.records import CostRow, MoneyStatus, MonthRow, RoundMoney
+from tailfirst.ledger.tables import CHARGES as CHARGED
 from tailfirst.ledger.tables import Budget, Cost, Round, Task
 from tailfirst.port import BatchKey, CostLine, SubmissionKey
 from tailfirst.port import Money as Amount
@@ -175,13 +174,12 @@ def _book(connection: Connection, budget: Row[Any], row: Row[Any], lines: Sequen
     """Gather what the decision needs, under the campaign's lock: no more than the lines are about."""
     keys = sorted({str(line.key) for line in lines if line.key is not None})
     whole = any(line.key is None for line in lines)  # a charge for the batch may end any reservation
-    mine = Cost.campaign == row.campaign, Cost.round_no == row.round_no, Cost.kind.in_(CHARGES)
-    costs = _of(connection, select(*Cost.__table__.c).where(*mine), Cost.key, None if whole else keys)
+    costs = _charges(connection, row, None if whole else keys)
     charged: dict[Charge, int] = {}
     for cost in costs:
         charged[cost.key, cost.kind] = charged.get((cost.key, cost.kind), 0) + cost.amount_micros
     stored = select(*Cost.__table__.c).where(Cost.campaign == row.campaign)
-    known = {c.line_id: _line(c) for c in _of(connection, stored, Cost.line_id, [line.line_id for line in lines])}
+    known = {c.line_id: _line(c) for c in among(connection, stored, Cost.line_id, [line.line_id for line in lines])}
     tasks = ranked(connection, row.campaign, row.round_no) if whole else _tasks(connection, row, keys)
     pots = (
         Pot(budget.cap, budget.reserved, budget.accrued),
@@ -191,22 +189,19 @@ def _book(connection: Connection, budget: Row[Any], row: Row[Any], lines: Sequen
     return Book(budget.currency, pots, {task.key: task.reserved for task in tasks}, charged, known)
 
 
-def _tasks(connection: Connection, row: Row[Any], keys: Sequence[str]) -> Sequence[Row[Any]]:
-    chosen = select(*Task.__table__.c).where(Task.campaign == row.campaign, Task.round_no == row.round_no)
-    return _of(connection, chosen, Task.key, keys)
+def _charges(connection: Connection, row: Row[Any], keys: Sequence[str] | None) -> list[Row[Any]]:
+    """The round's charges: of these keys, or all. The condition is worded as the index `uq_cost_lines_charge` is."""
+    charges = select(*Cost.__table__.c).where(text(CHARGED))
+    if keys is not None:
+        found = among(connection, charges, Cost.key, keys)
+        return [cost for cost in found if (cost.campaign, cost.round_no) == (row.campaign, row.round_no)]
+    mine = Cost.campaign == row.campaign, Cost.round_no == row.round_no, Cost.kind.in_(CHARGES)
+    return list(connection.execute(select(*Cost.__table__.c).where(*mine)))
 
 
-def _of(
-    connection: Connection, chosen: Select[Any], column: InstrumentedAttribute[Any], values: Sequence[str] | None
-) -> list[Row[Any]]:
-    """The rows whose column has one of the values, in portions that every database takes; None = all rows."""
-    if values is None:
-        return list(connection.execute(chosen))
-    return [
-        row
-        for start in range(0, len(values), CHUNK)
-        for row in connection.execute(chosen.where(column.in_(values[start : start + CHUNK])))
-    ]
+def _tasks(connection: Connection, row: Row[Any], keys: Sequence[str]) -> list[Row[Any]]:
+    found = among(connection, select(*Task.__table__.c), Task.key, keys)
+    return [task for task in found if (task.campaign, task.round_no) == (row.campaign, row.round_no)]
 
 
 def _line(cost: Row[Any]) -> CostLine:

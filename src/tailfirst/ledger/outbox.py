@@ -8,9 +8,8 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 
 from tailfirst.errors import Conflict, IllegalTransition, LeaseLost, LedgerError, OverCap
 from tailfirst.ledger import months
-from tailfirst.ledger.journal import Act, Shift, held, lock_campaign, move_tasks
+from tailfirst.ledger.journal import Act, Shift, among, lock_campaign, lock_tasks, move_tasks
 from tailfirst.ledger.leases import hold_lease
-from tailfirst.ledger.plans import CHUNK
 from tailfirst.ledger.quotes import ranked
 from tailfirst.ledger.records import LeaseRow
 from tailfirst.ledger.tables import Budget, Delivery, Round, Task
@@ -172,20 +171,7 @@ def _guards(connection: Connection, keys: Sequence[str]) -> set[tuple[str | None
     guards = select(Round.lease_name, Round.campaign).join(
         Task, (Task.campaign == Round.campaign) & (Task.round_no == Round.round_no)
     )
-    found: set[tuple[str | None, str]] = set()
-    for start in range(0, len(keys), CHUNK):
-        some = Task.key.in_(keys[start : start + CHUNK])
-        found |= set(connection.execute(guards.where(some).distinct()).tuples())
-    return found
-
-
-def lock_tasks(connection: Connection, keys: Sequence[str]) -> list[Row[Any]]:
-    """The rows of these keys in buying order, held until the end of the transaction."""
-    rows: list[Row[Any]] = []
-    for start in range(0, len(keys), CHUNK):
-        some = select(*Task.__table__.c).where(Task.key.in_(keys[start : start + CHUNK]))
-        rows += connection.execute(held(some.order_by(Task.key))).all()
-    return sorted(rows, key=lambda task: (task.round_no, task.rank, task.overlap_slot, task.key))
+    return {(row[0], row[1]) for row in among(connection, guards.distinct(), Task.key, keys)}
 
 
 def _submitted(task: Row[Any], ref: TaskRef | None) -> dict[str, Any]:

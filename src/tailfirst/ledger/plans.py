@@ -7,11 +7,10 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select
 
 from tailfirst.errors import Conflict
-from tailfirst.ledger.journal import Act, event_of
+from tailfirst.ledger.journal import Act, among, event_of
 from tailfirst.ledger.records import NewTask
 from tailfirst.ledger.tables import Event, Task
 
-CHUNK = 500  # parameters of one IN list; SQLite's oldest limit is 999
 Slot = tuple[str, str, int, int]  # item, purpose, overlap slot, attempt
 
 
@@ -40,21 +39,14 @@ def _refuse_known(connection: Connection, tasks: Sequence[NewTask]) -> None:
     twice = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) < len(keys) else []
     if twice:
         raise Conflict(f"{len(twice)} keys come twice in one batch, e.g. {twice[0]}; copies differ by overlap_slot")
-    for start in range(0, len(keys), CHUNK):
-        chosen = select(Task.key, Task.campaign, Task.round_no).where(Task.key.in_(keys[start : start + CHUNK]))
-        known = connection.execute(chosen.order_by(Task.key)).first()
-        if known is not None:
-            raise Conflict(
-                f"key {known.key} was planned before, in round {known.round_no} of {known.campaign!r}; "
-                "buying it again needs the next attempt, which is a new key"
-            )
+    for known in among(connection, select(Task.key, Task.campaign, Task.round_no), Task.key, sorted(keys)):
+        raise Conflict(
+            f"key {known.key} was planned before, in round {known.round_no} of {known.campaign!r}; "
+            "buying it again needs the next attempt, which is a new key"
+        )
 
 
 def _attempts(connection: Connection, campaign: str, item_ids: Sequence[str]) -> dict[Slot, str]:
-    found: dict[Slot, str] = {}
-    for start in range(0, len(item_ids), CHUNK):
-        chosen = select(Task.item_id, Task.purpose, Task.overlap_slot, Task.attempt, Task.key).where(
-            Task.campaign == campaign, Task.item_id.in_(item_ids[start : start + CHUNK])
-        )
-        found |= {(row[0], row[1], row[2], row[3]): row[4] for row in connection.execute(chosen)}
-    return found
+    chosen = select(Task.item_id, Task.purpose, Task.overlap_slot, Task.attempt, Task.key)
+    rows = among(connection, chosen.where(Task.campaign == campaign), Task.item_id, item_ids)
+    return {(row[0], row[1], row[2], row[3]): row[4] for row in rows}

@@ -3,12 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, select
 
 from tailfirst.errors import LedgerError
 from tailfirst.ledger import outbox, transitions
 from tailfirst.ledger.engine import Database
-from tailfirst.ledger.journal import Act, Shift, lock_campaign, lock_task, move_tasks, record, round_row
+from tailfirst.ledger.journal import (
+    Act,
+    Shift,
+    lock_campaign,
+    lock_task,
+    lock_tasks,
+    move_tasks,
+    record,
+    round_row,
+)
 from tailfirst.ledger.leases import check_lease
 from tailfirst.ledger.quotes import ranked
 from tailfirst.ledger.records import LeaseRow, TaskRow
@@ -131,7 +140,7 @@ class Tasks:
         transitions.check(transitions.TASK, "tasks", from_state, to_state)
         values = {"reason": reason} if reason else {}
         with self._database.write() as connection:
-            rows = [row for row in outbox.lock_tasks(connection, keys) if row.state == from_state]
+            rows = [row for row in lock_tasks(connection, keys) if row.state == from_state]
             move_tasks(connection, [Shift(row, to_state, reason, values) for row in rows], Act(at, actor))
         return len(rows)
 
@@ -139,23 +148,26 @@ class Tasks:
         """Tasks that may still become a label: their items must not be chosen again."""
         open_rounds = Round.state.not_in((*transitions.SEALED_STATES, "ABORTED"))
         undecided = (*transitions.BEFORE_VENDOR, "EXPIRED", "QUARANTINED", "SKIPPED_BY_ANNOTATOR", "REJECTED")
-        chosen = (
-            select(*Task.__table__.c)
-            .join(Round, and_(Round.campaign == Task.campaign, Round.round_no == Task.round_no))
-            .where(
-                Task.campaign == campaign,
-                or_(
-                    Task.state.in_((*transitions.AT_VENDOR, *transitions.ANSWERED)),
-                    and_(Task.state.in_(undecided), open_rounds),
-                ),
-            )
-            .order_by(Task.round_no, Task.rank, Task.overlap_slot, Task.key)
-        )
+        tasks = select(*Task.__table__.c)
+        chosen = [
+            tasks.where(*_in_states(campaign, (*transitions.AT_VENDOR, *transitions.ANSWERED))),
+            tasks.where(*_in_states(campaign, undecided, open_rounds)),
+        ]
         with self._database.read() as connection:
-            return [record(TaskRow, row) for row in connection.execute(chosen)]
+            rows = [row for some in chosen for row in connection.execute(some)]
+        rows.sort(key=lambda task: (task.round_no, task.rank, task.overlap_slot, task.key))
+        return [record(TaskRow, row) for row in rows]
 
     def ignored(self, campaign: str) -> set[str]:
         """Ids of items that are not asked again: dropped here, or refused by the vendor."""
-        chosen = select(Task.item_id).where(Task.campaign == campaign, Task.state.in_(transitions.IGNORED))
+        chosen = select(Task.item_id).where(*_in_states(campaign, transitions.IGNORED))
         with self._database.read() as connection:
             return set(connection.scalars(chosen))
+
+
+def _in_states(
+    campaign: str, states: Sequence[str], *of_rounds: ColumnElement[bool]
+) -> tuple[ColumnElement[bool], ...]:
+    """Tasks in these states of the campaign's rounds; named round by round, as the index is that finds them."""
+    rounds = select(Round.round_no).where(Round.campaign == campaign, *of_rounds)
+    return Task.campaign == campaign, Task.round_no.in_(rounds), Task.state.in_(states)

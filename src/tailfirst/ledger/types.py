@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Dialect, Integer, MetaData, Text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Dialect, Integer, MetaData, Text, text
 from sqlalchemy.exc import DontWrapMixin
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
@@ -12,6 +12,7 @@ from tailfirst.errors import LedgerError
 
 # SQLite counts rows by itself only in a column that is exactly INTEGER.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
+UNSEALED = text("sealed_in IS NULL")  # not yet in a sealed folder
 
 
 class NaiveTime(LedgerError, DontWrapMixin):

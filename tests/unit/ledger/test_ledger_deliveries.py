@@ -109,11 +109,11 @@ def test_a_delivery_for_nobody_is_kept(ledger: Ledger) -> None:
     assert [(d.key, d.vendor_id) for d in ledger.deliveries.unparsed("c", 1)] == [
         (None, "v-strange"), (None, "v-tf-not-ours"),
     ]  # fmt: skip
-    ledger.deliveries.quarantine(None, "v-strange", "1", "nobody asked for it", AT)
+    ledger.deliveries.quarantine("c", 1, "v-strange", "1", "nobody asked for it", AT)
     assert [d.quarantine_reason for d in ledger.deliveries.raw("c", 1)] == ["nobody asked for it", None]
     assert len(ledger.deliveries.unparsed("c", 1)) == 1
-    with pytest.raises(LedgerError, match="no delivery of None at the vendor's 'v-9'"):
-        ledger.deliveries.quarantine(None, "v-9", "1", "?", AT)
+    with pytest.raises(LedgerError, match="no delivery of the vendor's 'v-9' with revision '1'"):
+        ledger.deliveries.quarantine("c", 1, "v-9", "1", "?", AT)
 
 
 def test_a_delivery_without_our_key_is_found_by_the_vendors_id(ledger: Ledger) -> None:
@@ -129,7 +129,7 @@ def test_an_answer_before_we_know_the_task_waits(ledger: Ledger) -> None:
     ledger.tasks.record_outcomes([outcome(a, "UNKNOWN"), outcome(b, "UNKNOWN")], lease.token, AT, "w1")
     ledger.deliveries.store_raw("c", 1, raw(a))
     ledger.deliveries.store_raw("c", 1, raw(None, vendor_id=f"v-{b}"))
-    ledger.deliveries.quarantine(None, f"v-{b}", "1", "unknown id", AT)
+    ledger.deliveries.quarantine("c", 1, f"v-{b}", "1", "unknown id", AT)
     assert ledger.deliveries.unparsed("c", 1) == []
     assert ledger.tasks.get(a).state == "UNKNOWN"
     ledger.tasks.settle_unknown({a: ref(a), b: ref(b)}, [], lease.token, AT)
@@ -143,7 +143,7 @@ def test_an_answer_before_we_know_the_task_waits(ledger: Ledger) -> None:
 def test_quarantine_can_be_released(ledger: Ledger) -> None:
     (a,) = submitted(ledger, 1)
     ledger.deliveries.store_raw("c", 1, raw(a))
-    ledger.deliveries.quarantine(a, f"v-{a}", "1", "not JSON", AT)
+    ledger.deliveries.quarantine("c", 1, f"v-{a}", "1", "not JSON", AT)
     assert (ledger.tasks.get(a).state, ledger.tasks.get(a).reason) == ("QUARANTINED", "not JSON")
     assert ledger.deliveries.unparsed("c", 1) == []
     ledger.deliveries.forget_parsed("c", 1)

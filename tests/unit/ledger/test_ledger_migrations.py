@@ -13,7 +13,7 @@ from tailfirst.errors import UserError
 from tailfirst.ledger import Ledger, MonthRow, migrate
 from tailfirst.ledger.engine import Database
 from tailfirst.ledger.tables import Budget
-from tests.support.ledgers import AT, line, submitted
+from tests.support.ledgers import AT, answer, line, parsed, raw, submitted
 
 HEAD = migrate.revisions()[0]
 
@@ -194,3 +194,22 @@ def test_importing_the_scripts_does_nothing() -> None:
 
     assert importlib.import_module("tailfirst.ledger.migrations.env").run is not None
     assert importlib.import_module("tailfirst.ledger.migrations.versions.0001_initial").revision == "0001"
+
+
+def test_answers_keep_their_place_over_down_and_up(new_url: str) -> None:
+    """0008 gives each annotation the round of its task; a round that never answered has none."""
+    with Ledger.open(new_url) as ledger:
+        (one, two) = submitted(ledger, 2)
+        ledger.deliveries.store_many("c", 1, [raw(one), raw(one, "2"), raw(two)])
+        ledger.deliveries.record_many([parsed(one, "1", answer("x"), answer("y")), parsed(two, "1", answer("x"))], AT)
+        before, told = ledger.deliveries.annotations("c", 1), ledger.fingerprint("c")
+        migrate.downgrade(ledger.database, "0007")
+        with ledger.database.read() as connection:
+            assert inspect(connection).get_pk_constraint("annotations")["constrained_columns"] == [
+                "key",
+                "revision",
+                "ordinal",
+            ]
+        migrate.upgrade(ledger.database)
+        assert [(a.key, a.annotator_id) for a in before] == [(one, "x"), (one, "y"), (two, "x")]
+        assert (ledger.deliveries.annotations("c", 1), ledger.fingerprint("c")) == (before, told)
