@@ -76,6 +76,11 @@ class Inbox:
         with self._database.read() as connection:
             return InboxStatus(*map(int, connection.execute(chosen).one()))
 
+    def heard(self, campaign: str) -> bool:
+        """Whether any hint lies here: somebody has set webhooks up."""
+        with self._database.read() as connection:
+            return connection.execute(select(Hint.id).where(Hint.campaign == campaign).limit(1)).first() is not None
+
     def miss_rate(self, campaign: str, since: datetime) -> MissRate:
         """Of the results stored since then: how many no webhook announced before a poll found them.
 

@@ -1,9 +1,14 @@
 """Each alarm is told once, and again where the teller died before it was noted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
+from tailfirst.config import Settings
+from tailfirst.ledger import MissRate
+from tailfirst.ledger.records import NewHint
 from tailfirst.telling import misses, tell
 
 
@@ -44,12 +49,21 @@ def test_a_vendor_without_webhooks_misses_none(ctx):
     assert misses(ctx) is None
 
 
-def test_the_status_shows_the_sla_and_the_inbox(capsys):
-    from dataclasses import replace
+def test_webhooks_that_nobody_set_up_are_not_missed(ctx):
+    pushing = SimpleNamespace(capabilities=lambda: SimpleNamespace(push="UNSIGNED"))
+    ctx = replace(ctx, vendor=pushing)
+    assert misses(ctx) is None
+    with_secret = Settings(webhook_secrets="a long random word", _env_file=None)
+    assert misses(replace(ctx, settings=with_secret)) == MissRate(0, 0)
+    now = ctx.now()
+    ctx.ledger.inbox.store(NewHint("tiny", "v", "d-1", "sha", ("x",), now, now))
+    assert misses(ctx) == MissRate(0, 0)
 
+
+def test_the_status_shows_the_sla_and_the_inbox(capsys):
     from tailfirst.commands.status import show
     from tailfirst.contracts import Interval
-    from tailfirst.ledger import InboxStatus, MissRate
+    from tailfirst.ledger import InboxStatus
     from tailfirst.ledger.outages import CallCount
     from tailfirst.ledger.records import MoneyStatus
     from tailfirst.rounds import Step, StepKind
