@@ -6,6 +6,7 @@
 
 The history is rounds of 10,000 tasks that were answered and charged. On top of it come further rounds, whose tasks are
 bought and whose answers are taken in: pages of 1,000 are stored, parsed, charged and validated. Only that is timed.
+The ledger grows by the answers meanwhile; each row says from where to where.
 Each row is a process of its own, so that its peak memory is its own.
 """
 
@@ -148,7 +149,8 @@ def measure(name: str, url: str, given: argparse.Namespace) -> None:
         cost = 1e6 / found["taken"]
         first = first or cost
         sys.stdout.write(
-            f"{name:<10} {found['held']:>9,} held  {found['bought']:6,.0f} tasks bought/s  "
+            f"{name:<10} {found['held']:>9,} to {found['held'] + given.answers:>9,} held  "
+            f"{found['bought']:6,.0f} tasks bought/s  "
             f"{found['taken']:6,.0f} answers/s  {cost:4.0f} us an answer = {cost / first:4.2f} x the first  "
             f"{found['written'] / 1000:4.1f} kB written an answer  peak {found['peak']:.0f} MB  "
             f"(filled in {filled['seconds']:.0f} s)\n{found['statements']}"
