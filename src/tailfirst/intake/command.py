@@ -29,7 +29,9 @@ def init(
     blob: Annotated[Path | None, typer.Option(help="Images end to end in one file, found by --index.")] = None,
     index: Annotated[Path | None, typer.Option(help="The blob's table: path, offset, length, class_name.")] = None,
     vectors: Annotated[Path | None, typer.Option(help="An (N, D) .npy, rows as in the table or index.")] = None,
-    prototypes: Annotated[Path | None, typer.Option(help="A (C, D) .npy, rows as the classes.")] = None,
+    prototypes: Annotated[
+        Path | None, typer.Option(help="A (C, D) .npy, rows in the order of the classes in task.yaml.")
+    ] = None,
     label_column: Annotated[str | None, typer.Option(help="Known labels of the table or index.")] = None,
     labels_from_folders: Annotated[bool, typer.Option(help="The first folder of a path is the label.")] = False,
     holdout_table: Annotated[Path | None, typer.Option(help="Labeled items that only measure.")] = None,

@@ -14,6 +14,11 @@ def about(entries: Sequence[Entry], facts: TaskFacts, rejections: Sequence[Rejec
     return (*_unlabeled(entries), *_harmless(rejections), *_unmeasured(facts))
 
 
+def of_prototypes(class_ids: Sequence[str]) -> tuple[str, ...]:
+    """Their rows carry no names: in another order zero-shot would name the wrong classes without a word."""
+    return (f"the rows of the prototypes were taken to be the classes in the order of task.yaml: {_few(class_ids)}",)
+
+
 def _unlabeled(entries: Sequence[Entry]) -> Iterator[str]:
     if not any(entry.label is not None for entry in entries if entry.role == "pool"):
         return

@@ -87,7 +87,8 @@ def _gather(request: InitRequest, campaign: str, progress: Progress, banned: Tak
     facts = TaskFacts(task, decision.items, seeded.labels)
     unfit = (*found.rejections, *refused, *decision.rejections, *seeded.rejections)
     rejections = tuple(sorted(unfit, key=_in_order))
-    said = (*found.notes, *notes.about(allowed, facts, rejections))
+    order = notes.of_prototypes(task.class_ids) if request.prototypes is not None else ()
+    said = (*found.notes, *notes.about(allowed, facts, rejections), *order)
     return _Gathered(facts, rejections, rows_of, said)
 
 

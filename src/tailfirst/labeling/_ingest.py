@@ -16,7 +16,7 @@ from tailfirst.errors import Gone, InvalidDelivery
 from tailfirst.labeling._decide import verdicts
 from tailfirst.labeling._fetch import fetched
 from tailfirst.labeling._round import order_ref
-from tailfirst.labeling._tombstone import read_tombstone, tombstone
+from tailfirst.labeling._tombstone import NEVER_READ, never_read, read_tombstone, tombstone
 from tailfirst.labeling._versions import names_of
 from tailfirst.ledger.records import DeliveryRow, RoundRow, TaskRow
 from tailfirst.observed import note
@@ -96,8 +96,10 @@ def _pages(ctx: Context, row: RoundRow, batch: BatchRef, sweep: bool) -> int:
             len(page.rows) - len({(e.vendor_id, e.revision) for e in page.rows}),
         )
         refs = _refs(page.rows, known)
-        new += _store(ctx, row, refs) + _bury(ctx, row, page.rows, known)
-        missing |= {ref.vendor_id for ref in refs} - {vendor_id for vendor_id, _ in _known(ctx, row)}
+        new += _store(ctx, row, refs)
+        stored = {vendor_id for vendor_id, _ in _known(ctx, row)}
+        new += _bury(ctx, row, page.rows, stored)
+        missing |= {ref.vendor_id for ref in refs} - stored
         deleted |= {event.vendor_id for event in page.rows if event.kind == "DELETED"}  # those never come any more
         if not sweep and missing <= deleted and page.next_cursor is not None:
             ctx.ledger.rounds.annotate(ctx.campaign, row.round_no, cursor=page.next_cursor)
@@ -117,7 +119,9 @@ def read(ctx: Context, row: RoundRow, *, gated: bool = True) -> Read:
     """
     tasks = {t.key: t for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no)}
     names = names_of(ctx, row)
-    answers = [(d, _parse(ctx, d, tasks, names)) for d in ctx.ledger.deliveries.unparsed(ctx.campaign, row.round_no)]
+    waiting = ctx.ledger.deliveries.unparsed(ctx.campaign, row.round_no)
+    never = never_read(ctx, row, waiting)
+    answers = [(d, NEVER_READ if d.key in never else _parse(ctx, d, tasks, names)) for d in waiting]
     good = [(d, parsed) for d, parsed in answers if not isinstance(parsed, str)]
     held = _held(ctx, row, [parsed for _, parsed in good], tasks) if gated and good else set()
     bad = [(d, reason) for d, reason in answers if isinstance(reason, str)]
@@ -172,17 +176,21 @@ def _refs(events: Sequence[VendorEvent], known: set[tuple[str, str]]) -> list[Ta
     return list(wanted.values())
 
 
-def _bury(ctx: Context, row: RoundRow, events: Sequence[VendorEvent], known: set[tuple[str, str]]) -> int:
-    """Answers that the vendor took back: the task's newest revision is then one without an answer."""
+def _bury(ctx: Context, row: RoundRow, events: Sequence[VendorEvent], stored: set[str]) -> int:
+    """Answers that the vendor took back: the task's newest revision is then one without an answer.
+
+    One that we never had is nothing in an open round: its task is taken back with what did not come. Of a sealed round
+    it is the end of a task that would wait for ever.
+    """
     deleted = [event for event in events if event.kind == "DELETED"]
     if not deleted:
         return 0
     ours = {t.vendor_task_id: t.key for t in ctx.ledger.tasks.list(ctx.campaign, row.round_no) if t.vendor_task_id}
-    keys, stored = set(ours.values()), {vendor_id for vendor_id, _ in known}
+    keys = set(ours.values())
     new = 0
     for event in deleted:
         key = event.key or ours.get(event.vendor_id)
-        if key not in keys or event.vendor_id not in stored:
+        if key not in keys or (event.vendor_id not in stored and row.sealed_sha256 is None):
             continue
         new += ctx.ledger.deliveries.store_raw(ctx.campaign, row.round_no, tombstone(event, str(key), ctx.now()))
     return new

@@ -132,4 +132,12 @@ def _zero_shot(found: Measures) -> Row:
 
 
 def _random(point: ControlPoint) -> Row:
-    return Row("random", f"random, {point.seeds} seeds", None, None, point.n_labels, None, point.values)
+    return Row(
+        "random",
+        f"random, {point.seeds} seed{'' if point.seeds == 1 else 's'}",
+        None,
+        None,
+        point.n_labels,
+        None,
+        point.values,
+    )

@@ -160,6 +160,7 @@ def test_blob_with_index_vectors_and_prototypes(
     )
     ws, report = made(tmp_path / "ws", request)
     assert (report.n_pool, report.n_holdout, report.n_classes) == (4, 2, 2)
+    assert any(f"in the order of task.yaml: {', '.join(load_task(ws.task).class_ids)}" in note for note in report.notes)
     items = load_items(ws)
     stored = np.load(ws.vectors)
     for media, row in zip(read_media(ws, items.table, "image"), read_media(ws, items.table, "row"), strict=True):

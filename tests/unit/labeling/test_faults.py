@@ -289,3 +289,25 @@ def test_killed_after_the_money_was_reserved(world: Any, runner: Any, stepper: A
         assert ctx.ledger.rounds.counts("tiny", 1) == {"ACCEPTED": 4}
         assert ctx.ledger.money.status("tiny").reserved == 0
         books_agree(world, ctx)
+
+
+def test_a_late_answer_that_was_deleted_before_we_had_it_ends_its_task(world: Any, runner: Any) -> None:
+    """Otherwise its item is in flight for ever, and its order is asked for ever."""
+    late = world.pool()[1]
+    faults = [{"name": "label_changed", "items": [late], "deleted": True}, {"name": "late_label", "items": [late]}]
+    world.vendor.update(annotators=EXPERTS, faults=faults, hours_per_poll=50)
+    world.round.update(sla_hours=3, quorum=0.7)
+    with world.context() as ctx:
+        world.batch(world.pool()[:4])
+        runner(ctx, hours=1)
+        assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "TOO_LATE"
+        for start in (4, 8, 12):
+            world.batch(world.pool()[start : start + 4])
+            runner(ctx, hours=1)
+        (task,) = ctx.ledger.tasks.by_item("tiny", late)
+        assert task.state == "CLOSED_UNLABELED"
+        (delivery,) = [d for d in ctx.ledger.deliveries.raw("tiny", 1) if d.key == task.key]
+        assert "deleted the answer before it was read" in (delivery.quarantine_reason or "")
+        assert ctx.ledger.tasks.in_flight("tiny") == []
+        assert ctx.ledger.deliveries.awaited("tiny", collect.MAY_COME_LATE) == set()
+        books_agree(world, ctx)
