@@ -132,7 +132,8 @@ def report(chaos: Chaos, intruder: Intruder, params: Config, struck: Counter[str
     company.arm([])
     with chaos.open() as ctx:
         found = audit(ctx, company.book)
-        company.arm([fault.model_dump(exclude_defaults=True) for fault in params.faults])
+    company.arm([fault.model_dump(exclude_defaults=True) for fault in params.faults])
+    with chaos.open() as ctx:
         dispute(ctx, params, company.book, found)
         inbox = ctx.ledger.inbox.status(ctx.campaign)
     tell_faults(struck, company)
