@@ -14,7 +14,7 @@ from tailfirst import schemas
 from tailfirst.context import Context
 from tailfirst.labeling._tables import COSTS
 from tailfirst.labeling.fold import sealed_folders
-from tailfirst.ledger.exports import Place
+from tailfirst.ledger.exports import Line, Place
 from tailfirst.ledger.records import CostRow, DeliveryRow, RoundRow
 
 K = TypeVar("K")
@@ -35,10 +35,12 @@ def late_deliveries(ctx: Context, before: int) -> Unexported[tuple[int, Delivery
     return _apart(ctx, found, {no for no, _, _ in found}, before, _places)
 
 
-def cost_lines(ctx: Context, row: RoundRow) -> Unexported[CostRow, str]:
+def cost_lines(ctx: Context, row: RoundRow) -> Unexported[CostRow, Line]:
     """The round's own, and those of earlier rounds; by round and id."""
-    found = {line.line_id: line for line in ctx.ledger.exports.unsealed_lines(ctx.campaign, row.round_no)}
-    return _apart(ctx, found, {line.round_no for line in found.values()}, row.round_no, _line_ids)
+    found = {
+        (line.round_no, line.line_id): line for line in ctx.ledger.exports.unsealed_lines(ctx.campaign, row.round_no)
+    }
+    return _apart(ctx, found, {no for no, _ in found}, row.round_no, _lines)
 
 
 def _apart(
@@ -56,5 +58,6 @@ def _places(folder: Path) -> Iterable[Place]:
     return [(int(row["round_no"]), str(row["vendor_id"]), str(row["revision"])) for row in map(json.loads, lines)]
 
 
-def _line_ids(folder: Path) -> Iterable[str]:
-    return [str(one) for one in schemas.read(folder / "costs.parquet", COSTS)["line_id"].to_pylist()]
+def _lines(folder: Path) -> Iterable[Line]:
+    table = schemas.read(folder / "costs.parquet", COSTS)
+    return zip(table["round_no"].to_pylist(), table["line_id"].to_pylist(), strict=True)

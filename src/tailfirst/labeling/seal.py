@@ -77,7 +77,7 @@ def _seal(ctx: Context, row: RoundRow, lease: LeaseRow) -> str:
     fold(ctx.ws)
     sealed = sha256_tree(folder)
     places = {(no, d.vendor_id, d.revision): row.round_no for no, d in found.deliveries} | dict(found.elsewhere)
-    lines = {line.line_id: row.round_no for line in costs.rows} | dict(costs.elsewhere)
+    lines = {(line.round_no, line.line_id): row.round_no for line in costs.rows} | dict(costs.elsewhere)
     ctx.ledger.exports.seal(ctx.campaign, row.round_no, sealed, places, lines, Act(ctx.now(), ctx.worker))
     return _said(row, found, sealed)
 

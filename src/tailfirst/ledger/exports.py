@@ -15,6 +15,7 @@ from tailfirst.ledger.records import CostRow, DeliveryRow
 from tailfirst.ledger.tables import Cost, Delivery, Round
 
 Place = tuple[int, str, str]  # round that ordered, vendor id, revision
+Line = tuple[int, str]  # round that ordered, line id
 
 
 class Exports:
@@ -50,7 +51,7 @@ class Exports:
         round_no: int,
         sealed_sha256: str,
         deliveries: Mapping[Place, int],
-        lines: Mapping[str, int],
+        lines: Mapping[Line, int],
         act: Act,
     ) -> bool:
         """The round CLOSING > SEALED, and exports marked with the round whose folder holds them, in one transaction.
@@ -76,8 +77,13 @@ class Exports:
                 for (no, vendor_id, revision), holder in deliveries.items()
             ]
             _mark(connection, Delivery, of_delivery, places)
-            of_line = (Cost.campaign == campaign) & (Cost.line_id == bindparam("of_line"))
-            _mark(connection, Cost, of_line, [{"of_line": one, "holder": holder} for one, holder in lines.items()])
+            of_line = (
+                (Cost.campaign == campaign)
+                & (Cost.round_no == bindparam("of_round"))
+                & (Cost.line_id == bindparam("of_line"))
+            )
+            marks = [{"of_round": no, "of_line": one, "holder": holder} for (no, one), holder in lines.items()]
+            _mark(connection, Cost, of_line, marks)
             return True
 
 

@@ -17,7 +17,7 @@ from tailfirst.ledger.journal import Act, among, append_event, lock_campaign, lo
 from tailfirst.ledger.quotes import ranked
 from tailfirst.ledger.records import CostRow, MoneyStatus, MonthRow, RoundMoney
 from tailfirst.ledger.tables import CHARGES as CHARGED
-from tailfirst.ledger.tables import Budget, Cost, Round, Task
+from tailfirst.ledger.tables import WHOLE, Budget, Cost, Round, Task
 from tailfirst.port import BatchKey, CostLine, SubmissionKey
 from tailfirst.port import Money as Amount
 
@@ -178,8 +178,7 @@ def _book(connection: Connection, budget: Row[Any], row: Row[Any], lines: Sequen
     charged: dict[Charge, int] = {}
     for cost in costs:
         charged[cost.key, cost.kind] = charged.get((cost.key, cost.kind), 0) + cost.amount_micros
-    stored = select(*Cost.__table__.c).where(Cost.campaign == row.campaign)
-    known = {c.line_id: _line(c) for c in among(connection, stored, Cost.line_id, [line.line_id for line in lines])}
+    known = {cost.line_id: _line(cost) for cost in _known(connection, row, lines)}
     tasks = ranked(connection, row.campaign, row.round_no) if whole else _tasks(connection, row, keys)
     pots = (
         Pot(budget.cap, budget.reserved, budget.accrued),
@@ -191,12 +190,19 @@ def _book(connection: Connection, budget: Row[Any], row: Row[Any], lines: Sequen
 
 def _charges(connection: Connection, row: Row[Any], keys: Sequence[str] | None) -> list[Row[Any]]:
     """The round's charges: of these keys, or all. The condition is worded as the index `uq_cost_lines_charge` is."""
-    charges = select(*Cost.__table__.c).where(text(CHARGED))
+    mine = Cost.campaign == row.campaign, Cost.round_no == row.round_no
     if keys is not None:
-        found = among(connection, charges, Cost.key, keys)
-        return [cost for cost in found if (cost.campaign, cost.round_no) == (row.campaign, row.round_no)]
-    mine = Cost.campaign == row.campaign, Cost.round_no == row.round_no, Cost.kind.in_(CHARGES)
-    return list(connection.execute(select(*Cost.__table__.c).where(*mine)))
+        return among(connection, select(*Cost.__table__.c).where(text(CHARGED), *mine), Cost.key, keys)
+    return list(connection.execute(select(*Cost.__table__.c).where(*mine, Cost.kind.in_(CHARGES))))
+
+
+def _known(connection: Connection, row: Row[Any], lines: Sequence[CostLine]) -> list[Row[Any]]:
+    """Lines that are stored already: for a task in its round, for whole orders wherever they are."""
+    stored = select(*Cost.__table__.c).where(Cost.campaign == row.campaign)
+    ids = [line.line_id for line in lines]
+    mine = among(connection, stored.where(Cost.round_no == row.round_no), Cost.line_id, ids)
+    others = [line.line_id for line in lines if line.key is None]
+    return [*among(connection, stored.where(text(WHOLE)), Cost.line_id, others), *mine]
 
 
 def _tasks(connection: Connection, row: Row[Any], keys: Sequence[str]) -> list[Row[Any]]:

@@ -17,7 +17,8 @@ def closing(ledger: Ledger, n: int = 3, round_no: int = 1) -> list[str]:
 
 def seal(ledger: Ledger, round_no: int, *keys: str, lines: dict[str, int] | None = None) -> bool:
     places = {(1, f"v-{key}", "1"): round_no for key in keys}
-    return ledger.exports.seal("c", round_no, f"sha-{round_no}", places, lines or {}, ACT)
+    marks = {(1, line_id): holder for line_id, holder in (lines or {}).items()}
+    return ledger.exports.seal("c", round_no, f"sha-{round_no}", places, marks, ACT)
 
 
 def test_what_a_seal_exported_is_not_late(ledger: Ledger) -> None:

@@ -9,7 +9,7 @@ page of its own, out of all the pages of all rounds, and an answer would cost mo
 
 from tailfirst.ledger.tables.answers import PROVENANCES, AnnotationRecord, Delivery
 from tailfirst.ledger.tables.around import HINT_STATES, AlarmRecord, Check, Hint, HintTask, Lease, Outage, VendorCall
-from tailfirst.ledger.tables.money import CHARGES, COST_KINDS, Approval, Budget, Cost, Month
+from tailfirst.ledger.tables.money import CHARGES, COST_KINDS, WHOLE, Approval, Budget, Cost, Month
 from tailfirst.ledger.tables.rounds import PURPOSES, Event, Round, Task
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "HINT_STATES",
     "PROVENANCES",
     "PURPOSES",
+    "WHOLE",
     "AlarmRecord",
     "AnnotationRecord",
     "Approval",

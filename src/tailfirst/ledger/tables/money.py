@@ -9,6 +9,7 @@ from tailfirst.ledger.types import UNSEALED, Base, RowId, one_of
 
 COST_KINDS = ("ESTIMATED", "ACCRUED", "INVOICED", "ADJUSTED")
 CHARGES = "kind IN ('ESTIMATED', 'ACCRUED') AND key IS NOT NULL"
+WHOLE = "key IS NULL"
 
 
 class Budget(Base):
@@ -70,7 +71,11 @@ class Approval(Base):
 
 
 class Cost(Base):
-    """One cost line; append-only. A key has at most one ESTIMATED and one ACCRUED line."""
+    """One cost line; append-only. A key has at most one ESTIMATED and one ACCRUED line.
+
+    A line for a key is the line's round's: the keys of another round are none of its tasks. So both guards lie by round,
+    as everything does that an answer writes. A line for a whole order is known over all rounds.
+    """
 
     __tablename__ = "cost_lines"
     __table_args__ = (
@@ -78,19 +83,28 @@ class Cost(Base):
         one_of("kind", COST_KINDS),
         Index(
             "uq_cost_lines_charge",
+            "campaign",
+            "round_no",
             "key",
             "kind",
             unique=True,
             sqlite_where=text(CHARGES),
             postgresql_where=text(CHARGES),
         ),
-        Index(None, "campaign", "round_no"),
+        Index(
+            "uq_cost_lines_whole",
+            "campaign",
+            "line_id",
+            unique=True,
+            sqlite_where=text(WHOLE),
+            postgresql_where=text(WHOLE),
+        ),
         Index("ix_cost_lines_waiting", "campaign", "round_no", sqlite_where=UNSEALED, postgresql_where=UNSEALED),
     )
 
     campaign: Mapped[str] = mapped_column(primary_key=True)
+    round_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     line_id: Mapped[str] = mapped_column(primary_key=True)
-    round_no: Mapped[int]
     key: Mapped[str | None] = mapped_column(ForeignKey("labeling_tasks.key"))
     kind: Mapped[str]
     amount_micros: Mapped[int]
