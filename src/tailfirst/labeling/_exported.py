@@ -37,9 +37,8 @@ def late_deliveries(ctx: Context, before: int) -> Unexported[tuple[int, Delivery
 
 def cost_lines(ctx: Context, row: RoundRow) -> Unexported[CostRow, Line]:
     """The round's own, and those of earlier rounds; by round and id."""
-    found = {
-        (line.round_no, line.line_id): line for line in ctx.ledger.exports.unsealed_lines(ctx.campaign, row.round_no)
-    }
+    waiting = ctx.ledger.exports.unsealed_lines(ctx.campaign, row.round_no)
+    found = {(line.round_no, line.line_id): line for line in waiting}
     return _apart(ctx, found, {no for no, _ in found}, row.round_no, _lines)
 
 

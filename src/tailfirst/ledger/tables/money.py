@@ -73,8 +73,8 @@ class Approval(Base):
 class Cost(Base):
     """One cost line; append-only. A key has at most one ESTIMATED and one ACCRUED line.
 
-    A line for a key is the line's round's: the keys of another round are none of its tasks. So both guards lie by round,
-    as everything does that an answer writes. A line for a whole order is known over all rounds.
+    A line may charge the keys of its own round alone, so both guards lie by round, as everything does that an answer
+    writes. A line for a whole order is known over all rounds.
     """
 
     __tablename__ = "cost_lines"
