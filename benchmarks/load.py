@@ -77,7 +77,7 @@ def end(ledger: Ledger, round_no: int, keys: list[str]) -> None:
     for states in (("OPEN", "COLLECTING"), ("COLLECTING", "CLOSING")):
         ledger.rounds.move("c", round_no, *states, AT, "w1")
     places = {(round_no, f"v-{key}", "1"): round_no for key in keys}
-    lines = {f"l-{key}": round_no for key in keys}
+    lines = {(round_no, f"l-{key}"): round_no for key in keys}
     ledger.exports.seal("c", round_no, "sealed", places, lines, Act(AT, "seal"))
     for states in pairwise(("SEALED", "TRAINED", "EVALUATED", "HELD", "REPORTED")):
         ledger.rounds.move("c", round_no, *states, AT, "w1")
