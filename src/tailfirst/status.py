@@ -9,6 +9,7 @@ from tailfirst import advance, tracking
 from tailfirst.alarms import reminder
 from tailfirst.context import Context, micros
 from tailfirst.contracts import Interval
+from tailfirst.labeling._versions import ASKED, version_of
 from tailfirst.labeling.fold import sealed_folders
 from tailfirst.ledger.outages import CallCount
 from tailfirst.ledger.records import ApprovalRow, InboxStatus, MissRate, MoneyStatus, RoundRow
@@ -45,6 +46,7 @@ class Standing:
     to_do: str = ""  # what somebody must do by hand at the vendor, and where
     calls: tuple[CallCount, ...] = ()  # how calls of the vendor went, by operation and outcome
     exhausted: tuple[str, ...] = ()  # classes that the next batch does not search for until the pool grows
+    classes: str = ""  # where the open round asks in other classes than task.yaml has by now
     doubts: tuple[str, ...] = ()  # about the answers of the newest sealed round, a sentence each
 
     @property
@@ -81,6 +83,7 @@ def standing(ctx: Context) -> Standing:
         inbox=ctx.ledger.inbox.status(ctx.campaign),
         misses=misses(ctx),
         to_do=_to_do(ctx, row),
+        classes=_classes(ctx, row),
         calls=tuple(ctx.ledger.outages.calls(ctx.campaign)),
     )
 
@@ -89,6 +92,14 @@ def _to_do(ctx: Context, row: RoundRow | None) -> str:
     """While answers are awaited, and only of a vendor that works by hand: its own words."""
     waits = row is not None and row.state in {"OPEN", "COLLECTING"} and row.pause_reason is None
     return ctx.vendor.health().detail if waits and getattr(ctx.vendor, "by_hand", False) else ""
+
+
+def _classes(ctx: Context, row: RoundRow | None) -> str:
+    """An open round keeps the ontology version that it was planned under."""
+    if row is None or row.state not in ASKED or version_of(ctx, row) == ctx.task.ontology_version:
+        return ""
+    older = version_of(ctx, row)
+    return f"round {row.round_no} stays on ontology version {older}; task.yaml is at {ctx.task.ontology_version}"
 
 
 def _doubts(ctx: Context) -> tuple[str, ...]:
@@ -139,6 +150,7 @@ def as_data(found: Standing) -> dict[str, Any]:
         "next": {"step": found.step.kind.value, "why": found.step.why, "round_no": found.step.round_no},
         "waits": found.waits,
         "to_do": found.to_do or None,
+        "classes": found.classes or None,
         "pause_reason": found.pause_reason,
         "kill_switch": found.kill_switch,
         "tasks": dict(found.counts),

@@ -37,6 +37,8 @@ def show(found: "Standing") -> None:
         console.print(f"[yellow]{escape(found.sla_reminder)}[/yellow]", soft_wrap=True)
     if found.to_do:
         console.print(f"to do: [yellow]{escape(found.to_do)}[/yellow]", soft_wrap=True)
+    if found.classes:
+        console.print(escape(found.classes), soft_wrap=True)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for state, count in found.counts.items():
         table.add_row("tasks", state.lower().replace("_", " "), str(count))

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tailfirst import schemas
+from tailfirst import schemas, status
 from tailfirst.artifacts import write_parquet
 from tailfirst.errors import OntologyError, UserError
 from tailfirst.labeling import abort, plan, quote, replay
@@ -157,6 +157,9 @@ def test_a_round_is_asked_in_its_version_and_the_next_one_in_the_new(world: Any,
     said = apply(world, write(world, "rename", "split"))
     assert "version 2 is in force: 4 classes" in said
     assert said.endswith("; round 1 (QUOTED) stays on version 1")
+    with world.context() as ctx:
+        told = status._classes(ctx, ctx.ledger.rounds.current("tiny"))
+    assert told == "round 1 stays on ontology version 1; task.yaml is at 2"
     steps(world, stepper, lambda _: False)
     given = schemas.read(world.ws.sealed(1) / "labels.parquet", schemas.LABELS).to_pylist()
     assert {(row["ontology_version"], row["class_id"]) for row in given} == {
