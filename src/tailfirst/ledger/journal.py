@@ -113,7 +113,11 @@ def lock_task(connection: Connection, key: str) -> Row[Any] | None:
 
 
 def lock_tasks(connection: Connection, keys: Iterable[str]) -> list[Row[Any]]:
-    """The rows of these keys in buying order, held until the end of the transaction."""
+    """The rows of these keys in buying order, held until the end of the transaction.
+
+    They are held in the order of their keys. Whoever changes more than one task holds them first, or changes them in
+    that order: two workers with orders of their own would wait for each other.
+    """
     chosen = held(select(*Task.__table__.c).order_by(Task.key))
     rows = among(connection, chosen, Task.key, sorted(set(keys)))
     return sorted(rows, key=lambda task: (task.round_no, task.rank, task.overlap_slot, task.key))

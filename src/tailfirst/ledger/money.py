@@ -123,7 +123,7 @@ class Money:
             round_row(connection, campaign, round_no, hold=True)
             tasks = ranked(connection, campaign, round_no)
             over = [task for task in tasks if task.state in NOTHING_TO_PAY and task.reserved]
-            for task in over:
+            for task in sorted(over, key=lambda task: str(task.key)):  # as lock_tasks does
                 outbox.release(connection, task)
             mine = (Round.campaign == campaign) & (Round.round_no == round_no)
             connection.execute(update(Round).where(mine).values(updated_at=at))
@@ -240,7 +240,9 @@ def _store(connection: Connection, row: Row[Any], settled: Settled, cap_month: i
             raise OverCap(f"round {row.round_no} of {row.campaign!r}: {month} does not pay what its cap allows; again")
     if settled.freed:
         less = Task.reserved - bindparam("freed")
-        taken = [{"of_key": key, "freed": amount} for key, amount in settled.freed.items()]
+        taken = [
+            {"of_key": key, "freed": amount} for key, amount in sorted(settled.freed.items())
+        ]  # as lock_tasks does
         connection.execute(update(Task).where(Task.key == bindparam("of_key")).values(reserved=less), taken)
     currency = settled.new[0].amount.currency
     connection.execute(update(Budget).where(Budget.campaign == row.campaign).values(currency=currency))

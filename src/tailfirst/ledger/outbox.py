@@ -31,7 +31,7 @@ BEYOND_SUBMITTED = ("IN_PROGRESS", "RETURNED", "PARSED", "VALIDATED", "ACCEPTED"
 
 def fill(connection: Connection, row: Row[Any], budget: Row[Any], cap: int, lease: LeaseRow, act: Act) -> int:
     """Reserve and move APPROVED to OUTBOX; the round and its unsent tasks are guarded by the lease."""
-    tasks = ranked(connection, row.campaign, row.round_no)
+    tasks = lock_tasks(connection, [task.key for task in ranked(connection, row.campaign, row.round_no)])
     approved = [task for task in tasks if task.state == "APPROVED"]
     if approved:
         _may_buy(row, budget, act.at)

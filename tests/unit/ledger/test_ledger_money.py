@@ -1,12 +1,15 @@
 import itertools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from tailfirst.errors import Conflict, LedgerError, OverCap
 from tailfirst.ledger import Ledger, MoneyStatus
+from tailfirst.ledger.journal import lock_tasks
 from tests.support import ledger_workers
 from tests.support.ledgers import (
     AT,
@@ -256,3 +259,18 @@ def test_events_of_different_keys_commute(ledger: Ledger, order: list[int], repe
     assert ledger.rounds.counts(name, 1) == {"REFUSED": 2, "SUBMITTED": 4}
     assert (ledger.money.status(name).reserved, ledger.money.status(name).accrued) == (0, 400)
     assert len([e for e in ledger.rounds.events(name) if e.to_state in {"REFUSED", "SUBMITTED"}]) == 6
+
+
+@pytest.mark.postgres
+def test_charges_take_tasks_in_the_order_of_their_keys(new_postgres_url: str) -> None:
+    """Whatever order the vendor charges in: beside a worker who holds tasks in that order nobody waits in a circle."""
+    with Ledger.open(new_postgres_url) as ledger, ThreadPoolExecutor(1) as pool:
+        first, *_, last = sorted(submitted(ledger, 8))
+        with ledger.database.write() as other:
+            lock_tasks(other, [first])
+            charges = [line(f"l-{key}", key, 100) for key in (last, first)]
+            charged = pool.submit(ledger.money.accrue, "c", 1, charges, AT)
+            while not other.scalar(text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")):
+                assert not charged.done(), "it did not wait for the held task"
+            lock_tasks(other, [last])
+        assert charged.result(30) == 2

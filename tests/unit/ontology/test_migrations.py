@@ -116,7 +116,8 @@ def test_a_migration_of_another_version_is_refused():
         ("from: 1\nto: 2\nsteps: []", "at least 1 item"),
         ("from: 1\nto: 2\nsteps: [{split: {class: a, into: [b]}}]", "at least 2 items"),
         ("from: [", "not readable YAML"),
-        ("", "valid dictionary"),
+        ("", "is empty; a migration has from, to and steps"),
+        ("[]", "valid dictionary"),
     ],
 )
 def test_a_wrong_file_says_what_is_wrong(tmp_path, text, says):
