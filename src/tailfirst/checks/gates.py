@@ -53,7 +53,7 @@ class LedgerGates:
             CheckFailed: Rows of other classes, or rows that repeat the holdout.
         """
         ws, retrieval = self.ctx.ws, self.ctx.params.retrieval
-        if not retrieval.enabled or retrieval.counts_only or not any(ws.open.glob("*.parquet")):
+        if not retrieval.enabled or retrieval.counts_only or not any(ws.open.glob("[!.]*.parquet")):
             return
         expected = suites.retrieved(self.ctx.task.class_ids, retrieval.licences)
         self._enforce(self._run("retrieved", frames.retrieved(ws), expected, "open_id"))

@@ -60,7 +60,7 @@ def open_corpus(ws: Workspace) -> Corpus:
     Raises:
         TaskFolderError: There is no open corpus.
     """
-    shards = sorted(ws.open.glob("*.parquet"))
+    shards = sorted(ws.open.glob("[!.]*.parquet"))
     if not shards:
         raise TaskFolderError(f"{ws.open} has no *.parquet; run `python -m tailfirst.demo.make --root {ws.root}` first")
     tables = [pq.read_table(shard, columns=["caption", "image"]) for shard in shards]

@@ -159,7 +159,7 @@ def _after(versions: Versions, migration: Migration, path: Path) -> Versions:
 def _left_over(ws: Workspace, versions: Versions) -> list[Path]:
     """What an apply left that was killed before it came into force, or a revert that was killed after it did."""
     applied = {one.name for one in versions.applied}
-    return [path for path in sorted(ws.ontology_before.glob("*.yaml")) if path.stem not in applied]
+    return [path for path in sorted(ws.ontology_before.glob("[!.]*.yaml")) if path.stem not in applied]
 
 
 def _is_done(versions: Versions, migration: Migration) -> bool:

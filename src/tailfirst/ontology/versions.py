@@ -122,7 +122,7 @@ def versions_of(ws: Workspace, task: Task) -> Versions:
 
 def _kept(ws: Workspace) -> list[Applied]:
     found = []
-    for path in sorted(ws.ontology_before.glob("*.yaml")):
+    for path in sorted(ws.ontology_before.glob("[!.]*.yaml")):
         migration, before = load_migration(ws.ontology / path.name), load_task(path)
         if before.ontology_version != migration.origin:
             raise OntologyError(

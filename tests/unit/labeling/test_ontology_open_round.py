@@ -21,6 +21,7 @@ from tailfirst.labeling._lease import holding
 from tailfirst.labeling._versions import ASKED
 from tailfirst.ontology import acts
 from tailfirst.ontology.tables import read_known
+from tailfirst.ontology.versions import Versions
 from tailfirst.quality.gold import read_gold
 from tailfirst.task import load_task
 
@@ -254,6 +255,14 @@ def test_a_killed_revert_is_finished_and_goes_back_once(world: Any, monkeypatch:
     assert "back at version 2" in revert(world)
     assert world.ws.task.read_bytes() == second
     assert [p.name for p in world.ws.ontology_before.iterdir()] == ["0002-change.yaml"]
+
+
+def test_a_file_that_a_kill_left_half_written_is_no_version(world: Any) -> None:
+    world.ws.ontology_before.mkdir(parents=True)
+    (world.ws.ontology_before / ".0002-change.yaml.k2j4.yaml").write_bytes(b"")
+    assert "version 2 is in force" in apply(world, write(world, "rename"))
+    assert [one.name for one in Versions.of(world.ws).applied] == ["0002-change"]
+    assert "back at version 1" in revert(world)
 
 
 def test_known_answers_in_the_classes_of_an_open_round(world: Any) -> None:
