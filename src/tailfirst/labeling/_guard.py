@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
 from hashlib import sha256
+from typing import TypeVar
 
 from tailfirst.context import Context
 from tailfirst.errors import AuthRefused, QuotaExceeded, Retryable, Throttled, VendorConflict
@@ -15,6 +16,7 @@ from tailfirst.labeling._versions import frozen
 from tailfirst.ledger.outages import OutageRow
 from tailfirst.ledger.records import RoundRow
 
+T = TypeVar("T")
 Act = Callable[[Context], str]
 
 TRIES = 3  # of one act, before the breaker opens
@@ -42,7 +44,7 @@ def guarded(act: Act) -> Act:
         if row.pause_reason and outage is None:
             return act(ctx)
         try:
-            said = _patiently(ctx, act)
+            said = patiently(ctx, lambda: act(ctx))
         except Throttled as error:
             return _later(ctx, row, outage, error)
         except Retryable as error:
@@ -69,7 +71,7 @@ def wait_s(failures: int, who: str) -> float:
     return float(whole * (0.75 + 0.5 * draw))
 
 
-def _patiently(ctx: Context, act: Act) -> str:
+def patiently(ctx: Context, act: Callable[[], T]) -> T:
     """The act, tried again after short waits.
 
     Raises:
@@ -77,14 +79,14 @@ def _patiently(ctx: Context, act: Act) -> str:
     """
     for tried in range(1, TRIES):
         try:
-            return act(ctx)
+            return act()
         except Throttled as error:
             if error.retry_after_s > SHORT_S:
                 raise
             ctx.sleep(error.retry_after_s)
         except Retryable:
             ctx.sleep(wait_s(tried, ctx.worker) / FIRST_S)
-    return act(ctx)
+    return act()
 
 
 def _try_again(ctx: Context, row: RoundRow) -> OutageRow | None:

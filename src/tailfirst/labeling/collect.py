@@ -49,19 +49,28 @@ def collect(ctx: Context) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def collect_late(ctx: Context, before: int, *, every: bool = False, sweep: bool = False) -> int:
-    """Poll orders of sealed rounds that may still bring something: the newest, those with open tasks, or every one.
+def collect_late(ctx: Context, before: int) -> int:
+    """Poll the orders of sealed rounds below `before` that may still bring something; how much is new."""
+    return sum(poll_late(ctx, row, sweep=False) for row, _ in late_orders(ctx, before))
 
-    With `sweep` the orders that are waited for (of `every` one: all) are read from their start. No sweep at CLOSING
-    comes for them any more, and what a cursor has skipped would be paid and never read (failure `cursor_skip`).
-    """
-    new = 0
+
+def late_orders(ctx: Context, before: int, *, every: bool = False) -> list[tuple[RoundRow, bool]]:
+    """Sealed rounds that may still bring something: the newest, and those that are waited for, or every one as such."""
     rounds, awaited = ctx.ledger.rounds, ctx.ledger.deliveries.awaited(ctx.campaign, MAY_COME_LATE)
-    for row in rounds.all(ctx.campaign) if every else rounds.some(ctx.campaign, {*awaited, before - 1}):
-        if row.round_no < before and row.state in SEALED_STATES:
-            new += pull(ctx, row, sweep=sweep and (every or row.round_no in awaited))
-            read(ctx, row, gated=False)
-            account(ctx, row)
+    found = rounds.all(ctx.campaign) if every else rounds.some(ctx.campaign, {*awaited, before - 1})
+    late = [row for row in found if row.round_no < before and row.state in SEALED_STATES]
+    return [(row, every or row.round_no in awaited) for row in late]
+
+
+def poll_late(ctx: Context, row: RoundRow, *, sweep: bool) -> int:
+    """Poll the order of a sealed round; how much is new.
+
+    With `sweep` it is read from its start: no sweep at CLOSING comes for it any more, and what a cursor has skipped
+    would be paid and never read (failure `cursor_skip`).
+    """
+    new = pull(ctx, row, sweep=sweep)
+    read(ctx, row, gated=False)
+    account(ctx, row)
     return new
 
 

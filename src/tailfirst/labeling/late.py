@@ -4,18 +4,25 @@ A sealed folder never changes. So late answers, edits and deletions get a supple
 goes straight to CLOSING; its seal writes the next folder with their flag, and the campaign learns from it as always.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tailfirst import schemas
 from tailfirst.artifacts import canonical_json, sha256_bytes, write_parquet
 from tailfirst.context import Context
+from tailfirst.errors import Retryable, Throttled
 from tailfirst.labeling._decide import harvest
+from tailfirst.labeling._guard import patiently
 from tailfirst.labeling._round import current
-from tailfirst.labeling.collect import collect_late
+from tailfirst.labeling.collect import late_orders, poll_late
 from tailfirst.labeling.plan import snapshot
+from tailfirst.ledger.records import RoundRow
 from tailfirst.ledger.transitions import FINAL_ROUND_STATES
+
+DOWN_AFTER = 3  # orders that fail one after the other
 
 
 def collect_late_labels(ctx: Context, *, every: bool = True) -> str:
@@ -27,19 +34,49 @@ def collect_late_labels(ctx: Context, *, every: bool = True) -> str:
 
     Raises:
         UserError: There is no round yet.
-        VendorError: The vendor cannot be reached or refuses; what was stored stays.
+        VendorError: The vendor refuses, or orders could not be read and nothing came; what was stored stays.
     """
     row = current(ctx)
     if row.state not in FINAL_ROUND_STATES:
         return f"round {row.round_no} is {row.state}: what comes late goes into its export, nothing else is to be done"
-    collect_late(ctx, row.round_no + 1, every=every, sweep=True)
     number = row.round_no + 1
+    unread = _poll_each(ctx, late_orders(ctx, number, every=every))
     found = harvest(ctx, replace(row, round_no=number))
+    if not found.deliveries and unread:
+        raise Retryable(unread)
     if not found.deliveries:
         return f"nothing came late for the {row.round_no} rounds so far"
     ctx.ledger.rounds.supplement(ctx.campaign, number, *_plan(ctx), ctx.now(), ctx.worker)
     late = len({(d.key, no) for no, d in found.deliveries})
-    return f"{late} tasks of sealed rounds have late answers: round {number} takes them into its export, seal it"
+    said = f"{late} tasks of sealed rounds have late answers: round {number} takes them into its export, seal it"
+    return f"{said}; {unread}" if unread else said
+
+
+def _poll_each(ctx: Context, orders: Sequence[tuple[RoundRow, bool]]) -> str:
+    """Poll every order with patience of its own: one that cannot be read holds back no other. Says what was not read.
+
+    Raises:
+        Throttled: The vendor asks for a long wait.
+        VendorError: The vendor refuses, or the last orders failed one after the other: it is down.
+    """
+    failed: dict[int, Retryable] = {}
+    in_a_row = 0
+    for row, awaited in orders:
+        try:
+            patiently(ctx, partial(poll_late, ctx, row, sweep=awaited))
+            in_a_row = 0
+        except Throttled:
+            raise
+        except Retryable as error:
+            failed[row.round_no] = error
+            in_a_row += 1
+            if in_a_row == DOWN_AFTER:
+                raise
+    if not failed:
+        return ""
+    first = next(iter(failed))
+    what = f"{len(failed)} of {len(orders)} orders could not be read"
+    return f"{what}, e.g. that of round {first}: {failed[first]}; ask again"
 
 
 def _plan(ctx: Context) -> tuple[str, str]:

@@ -14,7 +14,7 @@ STAFF = tuple(
     {"id": name, "skill": skill, "skip": 0.02}
     for name, skill in {"a1": 0.97, "a2": 0.96, "a3": 0.9, "a4": 0.92, "a5": 0.9, "a6": 0.94}.items()
 )
-CALM = 0.1  # at the end, when every order is asked again: so much of the rates of calls
+CALM = 0.02  # at the end, when every order is asked again: so much of the rates of calls
 KEPT_POLLS = 14  # polls after its answer at which a task of `vendor_retention` is deleted
 
 CALLS: tuple[dict[str, Any], ...] = (
