@@ -76,7 +76,7 @@ def test_an_order_that_cannot_be_read_holds_back_no_other(world: Any, runner: An
         assert said.endswith("1 of 2 orders could not be read, e.g. that of round 1: not now; ask again")
         while ctx.ledger.rounds.current("tiny").state != "REPORTED":
             stepper(ctx)
-        with pytest.raises(Retryable, match="e.g. that of round 1: not now"):  # it cannot say that nothing came
+        with pytest.raises(Retryable, match=r"e\.g\. that of round 1: not now"):  # it cannot say that nothing came
             late.collect_late_labels(broken)
 
 
