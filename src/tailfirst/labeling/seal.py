@@ -86,6 +86,7 @@ def _close(ctx: Context, row: RoundRow, lease: LeaseRow) -> Harvest:
     """Give up what did not come, and decide every task."""
     _give_up(ctx, row, renewed(ctx, lease))
     account(ctx, row)
+    _read_late(ctx, row)
     found = harvest(ctx, row)
     for late in {d.late_for_round for d in found.decisions if d.late_for_round is not None}:
         validate(ctx, ctx.ledger.rounds.get(ctx.campaign, late))
@@ -96,6 +97,14 @@ def _close(ctx: Context, row: RoundRow, lease: LeaseRow) -> Harvest:
     if own.num_rows:
         ctx.gates.labels(own.to_pandas())
     return found
+
+
+def _read_late(ctx: Context, row: RoundRow) -> None:
+    """Late answers whose worker died after it stored them: what is exported was read, and its charge is booked."""
+    for number in sorted({number for number, _ in ctx.ledger.exports.late(ctx.campaign, row.round_no)}):
+        late = ctx.ledger.rounds.get(ctx.campaign, number)
+        read(ctx, late, gated=False)
+        account(ctx, late)
 
 
 def _give_up(ctx: Context, row: RoundRow, lease: LeaseRow) -> None:
