@@ -150,13 +150,17 @@ def tell_faults(struck: Counter[str], company: Company) -> None:
     """How often each armed fault struck; what never did, and what cannot, stands apart."""
     print("faults that struck: " + ", ".join(f"{name} {n}" for name, n in sorted(struck.items()) if n))
     never = [name for name, n in sorted(struck.items()) if not n]
-    print(f"armed, and never struck: {', '.join(f'{name}{_why(name)}' for name in never) or 'none'}")
+    print(f"armed, and not seen to strike: {', '.join(f'{name}{_why(name)}' for name in never) or 'none'}")
     for name, why in sorted(company.absent.items()):
         print(f"cannot happen here: {name} ({why})")
 
 
 def _why(name: str) -> str:
-    return " (no key was sent again without looking first)" if name == "token_expired" else ""
+    """What stands for the fault where it leaves no trace among answered tasks."""
+    return {
+        "token_expired": " (no key was sent again without looking first)",
+        "sla_partial": " (its tasks are taken back when the round closes: they are among the CANCELED)",
+    }.get(name, "")
 
 
 def tell_webhooks(company: Served, intruder: Intruder) -> bool:
