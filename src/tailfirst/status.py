@@ -96,10 +96,10 @@ def _to_do(ctx: Context, row: RoundRow | None) -> str:
 
 def _classes(ctx: Context, row: RoundRow | None) -> str:
     """An open round keeps the ontology version that it was planned under."""
-    if row is None or row.state not in ASKED or version_of(ctx, row) == ctx.task.ontology_version:
+    version, now = version_of(ctx, row) if row else "", ctx.task.ontology_version
+    if row is None or row.state not in ASKED or version == now:
         return ""
-    older = version_of(ctx, row)
-    return f"round {row.round_no} stays on ontology version {older}; task.yaml is at {ctx.task.ontology_version}"
+    return f"round {row.round_no} stays on ontology version {version}; task.yaml is at {now}"
 
 
 def _doubts(ctx: Context) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from tailfirst.labeling._decide import Decision, Harvest, harvest
 from tailfirst.labeling._export import label_table, write_folder
 from tailfirst.labeling._exported import cost_lines
 from tailfirst.labeling._guard import guarded
-from tailfirst.labeling._ingest import pull, read, validate
+from tailfirst.labeling._ingest import pull, read
 from tailfirst.labeling._lease import holding, renewed
 from tailfirst.labeling._quality import same_person
 from tailfirst.labeling._resubmit import after_skip
@@ -88,8 +88,6 @@ def _close(ctx: Context, row: RoundRow, lease: LeaseRow) -> Harvest:
     account(ctx, row)
     _read_late(ctx, row)
     found = harvest(ctx, row)
-    for late in {d.late_for_round for d in found.decisions if d.late_for_round is not None}:
-        validate(ctx, ctx.ledger.rounds.get(ctx.campaign, late))
     _settle_states(ctx, row, found)
     _reject(ctx, row, found)
     ctx.ledger.money.release_round(ctx.campaign, row.round_no, ctx.now())

@@ -237,6 +237,15 @@ def test_an_answer_between_two_tries_to_take_its_task_back(world: Any, runner: A
         assert ctx.ledger.tasks.in_flight("tiny") == []
 
 
+def too_late_and_three_rounds_more(world: Any, ctx: Any, runner: Any, late: str) -> None:
+    world.batch(world.pool()[:4])
+    runner(ctx, hours=1)
+    assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "TOO_LATE"
+    for start in (4, 8, 12):
+        world.batch(world.pool()[start : start + 4])
+        runner(ctx, hours=1)
+
+
 def test_a_late_answer_that_cannot_be_used_ends_too(world: Any, runner: Any) -> None:
     """It is exported with the next round; the task must not stay QUARANTINED for ever."""
     late = world.pool()[1]
@@ -244,12 +253,7 @@ def test_a_late_answer_that_cannot_be_used_ends_too(world: Any, runner: Any) -> 
     world.vendor.update(annotators=EXPERTS, faults=bad, hours_per_poll=50)
     world.round.update(sla_hours=3, quorum=0.7)
     with world.context() as ctx:
-        world.batch(world.pool()[:4])
-        runner(ctx, hours=1)
-        assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "TOO_LATE"
-        for start in (4, 8, 12):
-            world.batch(world.pool()[start : start + 4])
-            runner(ctx, hours=1)
+        too_late_and_three_rounds_more(world, ctx, runner, late)
         assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "CLOSED_UNLABELED"
         assert late not in {row["item_id"] for row in world.labels()}
         books_agree(world, ctx)
@@ -298,12 +302,7 @@ def test_a_late_answer_that_was_deleted_before_we_had_it_ends_its_task(world: An
     world.vendor.update(annotators=EXPERTS, faults=faults, hours_per_poll=50)
     world.round.update(sla_hours=3, quorum=0.7)
     with world.context() as ctx:
-        world.batch(world.pool()[:4])
-        runner(ctx, hours=1)
-        assert ctx.ledger.tasks.by_item("tiny", late)[0].state == "TOO_LATE"
-        for start in (4, 8, 12):
-            world.batch(world.pool()[start : start + 4])
-            runner(ctx, hours=1)
+        too_late_and_three_rounds_more(world, ctx, runner, late)
         (task,) = ctx.ledger.tasks.by_item("tiny", late)
         assert task.state == "CLOSED_UNLABELED"
         (delivery,) = [d for d in ctx.ledger.deliveries.raw("tiny", 1) if d.key == task.key]
